@@ -1,0 +1,190 @@
+//! Who is current: the actor of a record.
+//!
+//! Everything is taken at the event, so that a process that lives two milliseconds is still known
+//! when user space comes to read of it.
+
+use sysctl_trace_ebpf::{
+    record::{ANCESTORS_MAX, Actor, CUT_CGROUP, CUT_EXECUTABLE, Span},
+    settings::ABSENT,
+};
+
+use crate::{
+    emit::{Draft, Piece},
+    kernel::{Address, at, current, load, read, setting},
+};
+
+/// Longest name of an executable that is recorded, with its NUL.
+const EXECUTABLE_MAX: usize = 64;
+/// Longest name of one cgroup, with its NUL: kernfs allows 255 bytes.
+const CGROUP_NAME_MAX: usize = 256;
+/// How many levels of the cgroup hierarchy are followed.
+const CGROUP_DEPTH: usize = 16;
+
+/// Fills in the actor; its texts come first in the record. `None` where the task has no readable identity.
+#[inline(always)]
+pub fn record_actor(draft: &mut Draft) -> Option<()> {
+    let task = current();
+    let leader = load::<Address>(task, setting!(offsets.task_group_leader))?;
+    let cred = load::<Address>(task, setting!(offsets.task_cred))?;
+    let user_ns = load::<Address>(cred, setting!(offsets.cred_user_ns))?;
+
+    let actor: &mut Actor = &mut draft.acted.actor;
+    actor.pid = load(task, setting!(offsets.task_tgid))?;
+    actor.tid = load(task, setting!(offsets.task_pid))?;
+    actor.uid = load(cred, setting!(offsets.cred_euid))?;
+    actor.gid = load(cred, setting!(offsets.cred_egid))?;
+    actor.capabilities_effective = load(cred, setting!(offsets.cred_cap_effective))?;
+    actor.start_boottime_ns = load(leader, setting!(offsets.task_start_boottime))?;
+    actor.exec_id = load(task, setting!(offsets.task_self_exec_id))?;
+    actor.comm = comm(task)?;
+    actor.user_inum = load(user_ns, setting!(offsets.user_namespace_inum)).unwrap_or(0);
+    record_namespaces(task, actor);
+
+    draft.acted.actor.executable = executable(draft, task);
+    record_ancestors(draft, leader);
+    record_cgroup(draft, task);
+    draft.acted.actor.text_len = draft.mark() as u32;
+    Some(())
+}
+
+/// Namespaces of the proxy; a task that is ending has none.
+#[inline(always)]
+fn record_namespaces(task: Address, actor: &mut Actor) {
+    actor.net_inum = 0;
+    actor.mnt_inum = 0;
+    actor.cgroup_inum = 0;
+    if let Some(proxy) = load::<Address>(task, setting!(offsets.task_nsproxy)) {
+        if let Some(net) = load::<Address>(proxy, setting!(offsets.nsproxy_net_ns)) {
+            actor.net_inum = load(net, setting!(offsets.net_inum)).unwrap_or(0);
+        }
+        if let Some(mnt) = load::<Address>(proxy, setting!(offsets.nsproxy_mnt_ns)) {
+            actor.mnt_inum = load(mnt, setting!(offsets.mnt_namespace_inum)).unwrap_or(0);
+        }
+        if let Some(cgroup) = load::<Address>(proxy, setting!(offsets.nsproxy_cgroup_ns)) {
+            actor.cgroup_inum = load(cgroup, setting!(offsets.cgroup_namespace_inum)).unwrap_or(0);
+        }
+    }
+    actor.pid_inum = pid_namespace(task).unwrap_or(0);
+}
+
+/// The pid namespace that a task lives in: `pid->numbers[pid->level].ns`.
+#[inline(always)]
+fn pid_namespace(task: Address) -> Option<u32> {
+    let pid = load::<Address>(task, setting!(offsets.task_thread_pid))?;
+    let level = load::<u32>(pid, setting!(offsets.pid_level))?;
+    // The index is not constant, so the kernel admits no plain load behind it.
+    let number = at(
+        at(pid, setting!(offsets.pid_numbers)),
+        level.wrapping_mul(setting!(offsets.upid_size)),
+    );
+    let namespace = read::<Address>(at(number, setting!(offsets.upid_ns)))?;
+    read::<u32>(at(namespace, setting!(offsets.pid_namespace_inum)))
+}
+
+#[inline(always)]
+fn comm(task: Address) -> Option<[u8; 16]> {
+    let low = load::<u64>(task, setting!(offsets.task_comm))?;
+    let high = load::<u64>(task, setting!(offsets.task_comm) + 8)?;
+    let mut comm = [0; 16];
+    comm[..8].copy_from_slice(&low.to_ne_bytes());
+    comm[8..].copy_from_slice(&high.to_ne_bytes());
+    Some(comm)
+}
+
+/// Name of the file that a task executes; none for kernel threads.
+#[inline(always)]
+fn executable(draft: &mut Draft, task: Address) -> Span {
+    let Some(name) = executable_name(task) else {
+        return Span::NONE;
+    };
+    let piece = draft.push_str(name, EXECUTABLE_MAX, false);
+    piece.span(&mut draft.acted.header.cut, CUT_EXECUTABLE)
+}
+
+#[inline(always)]
+fn executable_name(task: Address) -> Option<Address> {
+    let mm = load::<Address>(task, setting!(offsets.task_mm))?;
+    let file = load::<Address>(mm, setting!(offsets.mm_exe_file))?;
+    let dentry = load::<Address>(file, setting!(offsets.file_dentry))?;
+    let name = load::<Address>(dentry, setting!(offsets.dentry_name))?;
+    if name.is_null() { None } else { Some(name) }
+}
+
+/// Parent, grandparent and so on, up to pid 1 or the first eight. The idle task, pid 0, is none.
+#[inline(always)]
+fn record_ancestors(draft: &mut Draft, leader: Address) {
+    let mut child = leader;
+    let mut filled = 0;
+    for place in 0..ANCESTORS_MAX {
+        let Some(parent) = load::<Address>(child, setting!(offsets.task_real_parent)) else {
+            break;
+        };
+        let Some(leader) = load::<Address>(parent, setting!(offsets.task_group_leader)) else {
+            break;
+        };
+        let Some(pid) = load::<u32>(leader, setting!(offsets.task_tgid)) else {
+            break;
+        };
+        if pid == 0 {
+            break;
+        }
+        let executable = executable(draft, leader);
+        let ancestor = &mut draft.acted.actor.ancestors[place];
+        ancestor.pid = pid;
+        ancestor.executable = executable;
+        ancestor.start_boottime_ns =
+            load(leader, setting!(offsets.task_start_boottime)).unwrap_or(0);
+        ancestor.comm = comm(leader).unwrap_or([0; 16]);
+        filled = place as u32 + 1;
+        child = leader;
+    }
+    draft.acted.actor.ancestors_len = filled;
+}
+
+/// Names of the cgroup and those above it. Version 2 where the task is not at its root there,
+/// else the hierarchy of the pids controller.
+#[inline(always)]
+fn record_cgroup(draft: &mut Draft, task: Address) {
+    let mark = draft.mark();
+    if let Some(node) = cgroup_node(task) {
+        let mut node = node;
+        let mut complete = false;
+        for _ in 0..CGROUP_DEPTH {
+            let parent = match load::<Address>(node, setting!(offsets.kernfs_node_parent)) {
+                Some(parent) if !parent.is_null() => parent,
+                _ => {
+                    complete = true;
+                    break;
+                }
+            };
+            let Some(name) = load::<Address>(node, setting!(offsets.kernfs_node_name)) else {
+                break;
+            };
+            let Piece::Whole(_) = draft.push_str(name, CGROUP_NAME_MAX, true) else {
+                break;
+            };
+            node = parent;
+        }
+        if !complete {
+            draft.acted.header.cut |= CUT_CGROUP;
+        }
+    } else {
+        draft.acted.header.cut |= CUT_CGROUP;
+    }
+    draft.acted.actor.cgroup = draft.since(mark);
+}
+
+#[inline(always)]
+fn cgroup_node(task: Address) -> Option<Address> {
+    let set = load::<Address>(task, setting!(offsets.task_cgroups))?;
+    let cgroup = load::<Address>(set, setting!(offsets.css_set_dfl_cgrp))?;
+    let node = load::<Address>(cgroup, setting!(offsets.cgroup_kn))?;
+    let parent = load::<Address>(node, setting!(offsets.kernfs_node_parent))?;
+    if !parent.is_null() || setting!(offsets.pids_cgrp_id) == ABSENT {
+        return Some(node);
+    }
+    let place = setting!(offsets.css_set_subsys) + setting!(offsets.pids_cgrp_id) * 8;
+    let state = load::<Address>(set, place)?;
+    let cgroup = load::<Address>(state, setting!(offsets.css_cgroup))?;
+    load::<Address>(cgroup, setting!(offsets.cgroup_kn))
+}

@@ -1,0 +1,220 @@
+//! Build a record in a scratch buffer, send it, count what could not be sent.
+
+use core::ptr::{addr_of, addr_of_mut};
+
+use aya_ebpf::{
+    helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_kernel_str, bpf_probe_read_user},
+    macros::map,
+    maps::{PerCpuArray, RingBuf},
+};
+use sysctl_trace_ebpf::record::{Acted, NetnsDestroy, Span, TEXT_MAX};
+use sysctl_trace_ebpf::settings::{Losses, Program};
+
+use crate::kernel::Address;
+
+/// Bytes behind the text that a last piece may reach into, so that one check before each piece is
+/// enough. No piece is longer.
+const PIECE_MAX: usize = 1024;
+
+/// What the probes tell. User space sets the size before it is created.
+#[map(name = "EVENTS")]
+static EVENTS: RingBuf = RingBuf::with_byte_size(8 * 1024 * 1024, 0);
+
+/// Loss, for each CPU and program, so that no two ever count in the same place.
+#[map(name = "LOSSES")]
+static LOSSES: PerCpuArray<Losses> = PerCpuArray::with_max_entries(Program::COUNT, 0);
+
+/// One record under construction for each CPU and program. A program does not run twice at the
+/// same time on one CPU (the kernel passes over it and counts a miss), so nothing is overwritten.
+#[map(name = "DRAFTS")]
+static DRAFTS: PerCpuArray<Draft> = PerCpuArray::with_max_entries(Program::COUNT, 0);
+
+/// A record with room for its text.
+#[repr(C)]
+pub struct Draft {
+    /// The fixed part.
+    pub acted: Acted,
+    text: [u8; TEXT_MAX + PIECE_MAX],
+}
+
+/// Counts one loss that a program saw.
+#[inline(always)]
+pub fn count(program: Program, cause: impl FnOnce(&mut Losses) -> &mut u64) {
+    if let Some(losses) = LOSSES.get_ptr_mut(program as u32) {
+        // SAFETY: the map keeps the place alive; see LOSSES for why nobody else writes to it.
+        *cause(unsafe { &mut *losses }) += 1;
+    }
+}
+
+/// Sends a record that has no text.
+#[inline(always)]
+pub fn send(program: Program, record: &NetnsDestroy) {
+    if EVENTS.output::<NetnsDestroy>(record, 0).is_err() {
+        count(program, |losses| &mut losses.ring_full);
+    }
+}
+
+impl Draft {
+    /// The scratch buffer of this CPU for one program; its content is left over.
+    #[inline(always)]
+    pub fn of(program: Program) -> Option<&'static mut Self> {
+        let draft = DRAFTS.get_ptr_mut(program as u32)?;
+        // SAFETY: see DRAFTS for why nobody else holds it.
+        let draft = unsafe { &mut *draft };
+        draft.set_len(0);
+        draft.acted.header.cut = 0;
+        Some(draft)
+    }
+
+    /// Sends the fixed part and as much text as there is.
+    #[inline(always)]
+    pub fn send(&self, program: Program) {
+        let len = self.len();
+        if len > TEXT_MAX + PIECE_MAX {
+            return;
+        }
+        // SAFETY: the bytes lie within this draft.
+        let bytes = unsafe {
+            core::slice::from_raw_parts(
+                addr_of!(*self).cast::<u8>(),
+                size_of::<Acted>() + len,
+            )
+        };
+        if EVENTS.output::<[u8]>(bytes, 0).is_err() {
+            count(program, |losses| &mut losses.ring_full);
+        }
+    }
+
+    /// Appends a NUL-terminated string from kernel memory: its bytes up to the NUL, at most
+    /// `max - 1`. The NUL is kept where `keep_nul` says so, for lists of names.
+    #[inline(always)]
+    pub fn push_str(&mut self, source: Address, max: usize, keep_nul: bool) -> Piece {
+        let at = self.len();
+        if at > TEXT_MAX {
+            return Piece::NoRoom;
+        }
+        // SAFETY: `at` is at most TEXT_MAX and `max` at most PIECE_MAX.
+        let read = unsafe {
+            bpf_probe_read_kernel_str(self.text_at(at).cast(), max as u32, source.cast())
+        };
+        if read <= 0 || read > max as i64 {
+            return Piece::Unreadable;
+        }
+        let len = if keep_nul { read as usize } else { read as usize - 1 };
+        self.set_len(at + len);
+        let span = Span { offset: at as u16, len: len as u16 };
+        if read as usize == max { Piece::Cut(span) } else { Piece::Whole(span) }
+    }
+
+    /// Appends `len` bytes of kernel memory, at most `MAX`.
+    #[inline(always)]
+    pub fn push_kernel<const MAX: usize>(&mut self, source: Address, len: usize) -> Piece {
+        self.push::<MAX>(len, |to, len| {
+            // SAFETY: `push` gives a place of at least `len` bytes.
+            unsafe { bpf_probe_read_kernel(to.cast(), len, source.cast()) }
+        })
+    }
+
+    /// Appends `len` bytes of the current task's user memory, at most `MAX`.
+    #[inline(always)]
+    pub fn push_user<const MAX: usize>(&mut self, source: Address, len: usize) -> Piece {
+        self.push::<MAX>(len, |to, len| {
+            // SAFETY: `push` gives a place of at least `len` bytes.
+            unsafe { bpf_probe_read_user(to.cast(), len, source.cast()) }
+        })
+    }
+
+    #[inline(always)]
+    fn push<const MAX: usize>(
+        &mut self,
+        len: usize,
+        read: impl FnOnce(*mut u8, u32) -> i64,
+    ) -> Piece {
+        let at = self.len();
+        if at > TEXT_MAX {
+            return Piece::NoRoom;
+        }
+        let taken = if len > MAX { MAX } else { len };
+        if read(self.text_at(at), taken as u32) != 0 {
+            return Piece::Unreadable;
+        }
+        self.set_len(at + taken);
+        let span = Span { offset: at as u16, len: taken as u16 };
+        if taken < len { Piece::Cut(span) } else { Piece::Whole(span) }
+    }
+
+    /// Appends what `fill` writes, at most `PIECE_MAX` bytes: it says how many. Its errors are
+    /// handed on.
+    #[inline(always)]
+    pub fn push_with<E>(&mut self, fill: impl FnOnce(*mut u8) -> Result<u32, E>) -> Result<Piece, E> {
+        let at = self.len();
+        if at > TEXT_MAX {
+            return Ok(Piece::NoRoom);
+        }
+        let len = fill(self.text_at(at))? as usize;
+        self.set_len(at + len);
+        Ok(Piece::Whole(Span { offset: at as u16, len: len as u16 }))
+    }
+
+    /// Where the next piece will begin.
+    #[inline(always)]
+    pub fn mark(&self) -> usize {
+        self.len()
+    }
+
+    /// All that was appended since a mark.
+    #[inline(always)]
+    pub fn since(&self, mark: usize) -> Span {
+        Span { offset: mark as u16, len: (self.len() - mark) as u16 }
+    }
+
+    #[inline(always)]
+    fn text_at(&mut self, at: usize) -> *mut u8 {
+        addr_of_mut!(self.text).cast::<u8>().wrapping_add(at)
+    }
+
+    /// The length is kept in the record and read back each time: the verifier knows nothing of
+    /// memory, so every piece begins from the same state and loops stay cheap to verify.
+    #[inline(always)]
+    fn len(&self) -> usize {
+        // SAFETY: a field of this draft.
+        unsafe { addr_of!(self.acted.deed.text_len).read_volatile() as usize }
+    }
+
+    #[inline(always)]
+    fn set_len(&mut self, len: usize) {
+        // SAFETY: a field of this draft.
+        unsafe { addr_of_mut!(self.acted.deed.text_len).write_volatile(len as u32) }
+    }
+}
+
+/// What became of a piece of text.
+pub enum Piece {
+    /// All of it is there.
+    Whole(Span),
+    /// The beginning of it is there.
+    Cut(Span),
+    /// It could not be read.
+    Unreadable,
+    /// The record is full.
+    NoRoom,
+}
+
+impl Piece {
+    /// The text that is there; sets `cut` in `flags` where that is not all.
+    #[inline(always)]
+    pub fn span(self, flags: &mut u32, cut: u32) -> Span {
+        match self {
+            Self::Whole(span) => span,
+            Self::Cut(span) => {
+                *flags |= cut;
+                span
+            }
+            Self::Unreadable | Self::NoRoom => {
+                *flags |= cut;
+                Span::NONE
+            }
+        }
+    }
+}
+

@@ -1,0 +1,146 @@
+//! Network namespaces: made and destroyed.
+
+use aya_ebpf::{
+    helpers::generated::bpf_ktime_get_boot_ns,
+    macros::{fentry, fexit, kprobe, kretprobe},
+    programs::{FEntryContext, FExitContext, ProbeContext, RetProbeContext},
+};
+use sysctl_trace_ebpf::{
+    record::{
+        Deed, Header, KIND_NETNS_CREATE, KIND_NETNS_DESTROY, Netns, NetnsDestroy, Span,
+    },
+    settings::{ABSENT, Program, ValueKind},
+};
+
+use crate::{
+    context::record_actor,
+    emit::{Draft, count, send},
+    kernel::{Address, at, current, load, read, setting},
+};
+
+/// Pointers from here up are errors: -MAX_ERRNO.
+const FIRST_ERROR: u64 = -4095_i64 as u64;
+
+// prototype: struct net *copy_net_ns(unsigned long flags, struct user_namespace *user_ns,
+//                                    struct net *old_net) [5.10..7.2]
+// prototype: struct net *copy_net_ns(u64 flags, struct user_namespace *user_ns,
+//                                    struct net *old_net) [7.3]
+#[fexit(function = "copy_net_ns")]
+fn netns_create_fexit(ctx: FExitContext) -> i32 {
+    created(ctx.arg::<Address>(3));
+    0
+}
+
+#[kretprobe]
+fn netns_create_kretprobe(ctx: RetProbeContext) -> u32 {
+    created(ctx.ret::<u64>() as Address);
+    0
+}
+
+// prototype: void __put_net(struct net *net) [5.10..7.3]
+#[fentry(function = "__put_net")]
+fn netns_destroy_fentry(ctx: FEntryContext) -> i32 {
+    destroyed(ctx.arg::<Address>(0));
+    0
+}
+
+#[kprobe]
+fn netns_destroy_kprobe(ctx: ProbeContext) -> u32 {
+    if let Some(net) = ctx.arg::<Address>(0) {
+        destroyed(net);
+    }
+    0
+}
+
+/// copy_net_ns has returned: with the caller's own namespace where no new one was asked for, with
+/// a new one, or with an error, which it has only where a new one was asked for.
+#[inline(always)]
+fn created(net: Address) {
+    let result = if net as u64 >= FIRST_ERROR {
+        Err(net as i64)
+    } else if caller_net() == Some(net as u64) {
+        return;
+    } else {
+        Ok(net)
+    };
+    if record_created(result).is_none() {
+        count(Program::NetnsCreate, |losses| &mut losses.unreadable);
+    }
+}
+
+/// Address of the current task's network namespace.
+#[inline(always)]
+fn caller_net() -> Option<u64> {
+    let proxy = load::<Address>(current(), setting!(offsets.task_nsproxy))?;
+    load::<u64>(proxy, setting!(offsets.nsproxy_net_ns))
+}
+
+#[inline(always)]
+fn record_created(net: Result<Address, i64>) -> Option<()> {
+    let draft = Draft::of(Program::NetnsCreate)?;
+    draft.acted.header = Header {
+        kind: KIND_NETNS_CREATE,
+        cut: 0,
+        // SAFETY: a helper without arguments.
+        boottime_ns: unsafe { bpf_ktime_get_boot_ns() },
+    };
+    let (netns, result, value) = match net {
+        Ok(net) => (describe(net), 0, somaxconn(net)?),
+        Err(errno) => (Netns { inum: 0, user_ns_inum: 0, cookie: 0 }, errno, 0),
+    };
+    draft.acted.netns = netns;
+    draft.acted.deed = Deed {
+        result,
+        position: 0,
+        size: 0,
+        value_kind: ValueKind::Int as u32,
+        somaxconn: value,
+        init_somaxconn: somaxconn(setting!(symbols.init_net) as Address)?,
+        path: Span::NONE,
+        requested: Span::NONE,
+        old: Span::NONE,
+        new: Span::NONE,
+        text_len: 0,
+    };
+    record_actor(draft)?;
+    draft.send(Program::NetnsCreate);
+    Some(())
+}
+
+/// net.core.somaxconn as a namespace holds it.
+#[inline(always)]
+fn somaxconn(net: Address) -> Option<i32> {
+    read(at(net, setting!(offsets.net_somaxconn)))
+}
+
+#[inline(always)]
+fn destroyed(net: Address) {
+    let record = NetnsDestroy {
+        header: Header {
+            kind: KIND_NETNS_DESTROY,
+            cut: 0,
+            // SAFETY: a helper without arguments.
+            boottime_ns: unsafe { bpf_ktime_get_boot_ns() },
+        },
+        netns: describe(net),
+    };
+    send(Program::NetnsDestroy, &record);
+}
+
+/// What identifies a namespace. The pointer may come from anywhere, so it is read with care.
+#[inline(always)]
+pub fn describe(net: Address) -> Netns {
+    let user_ns_inum = read::<Address>(at(net, setting!(offsets.net_user_ns)))
+        .and_then(|user_ns| read(at(user_ns, setting!(offsets.user_namespace_inum))))
+        .unwrap_or(0);
+    let cookie = if setting!(offsets.net_cookie) == ABSENT {
+        0
+    } else {
+        read(at(net, setting!(offsets.net_cookie))).unwrap_or(0)
+    };
+    Netns {
+        inum: read(at(net, setting!(offsets.net_inum))).unwrap_or(0),
+        user_ns_inum,
+        cookie,
+    }
+}

@@ -1,0 +1,150 @@
+//! The text that a writer gave.
+//!
+//! It is described at entry, before the kernel moves the iterator on, and read at the return: by
+//! then the kernel has touched every page of it.
+
+use sysctl_trace_ebpf::record::{CUT_REQUESTED, CUT_REQUESTED_UNREADABLE, REQUESTED_MAX, Span};
+
+use crate::{
+    emit::{Draft, Piece},
+    kernel::{Address, at, read, setting},
+};
+
+/// How many pieces of a vector are followed.
+const SEGMENTS_MAX: u64 = 16;
+/// log2 of the size of a page.
+const PAGE_SHIFT: u64 = 12;
+
+/// An iov_iter as it was at entry.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Source {
+    /// `iov_iter.count`: bytes in all pieces together.
+    pub size: u64,
+    /// The buffer, or the array of pieces.
+    base: Address,
+    /// Bytes of the first piece that are passed over.
+    skip: u64,
+    /// Pieces in the array.
+    segments: u64,
+    /// What it walks over, as `settings.iter` numbers it.
+    kind: u64,
+}
+
+impl Source {
+    /// Describes an iterator that nothing was taken from yet.
+    #[inline(always)]
+    pub fn of(iter: Address) -> Option<Self> {
+        let place = at(iter, setting!(offsets.iter_type));
+        let kind = if setting!(offsets.iter_type_size) == 1 {
+            u32::from(read::<u8>(place)?)
+        } else {
+            read::<u32>(place)?
+        } & setting!(iter.mask);
+        let base = if kind == setting!(iter.ubuf) {
+            setting!(offsets.iter_ubuf)
+        } else {
+            setting!(offsets.iter_iov)
+        };
+        Some(Self {
+            size: read(at(iter, setting!(offsets.iter_count)))?,
+            base: read(at(iter, base))?,
+            skip: read(at(iter, setting!(offsets.iter_iov_offset)))?,
+            segments: read(at(iter, setting!(offsets.iter_nr_segs)))?,
+            kind: u64::from(kind),
+        })
+    }
+
+    /// Reads the text into the record.
+    #[inline(always)]
+    pub fn record(&self, draft: &mut Draft) {
+        let mark = draft.mark();
+        let mut cut = 0;
+        if self.kind == u64::from(setting!(iter.ubuf)) {
+            let from = self.base.wrapping_add(self.skip as usize);
+            cut = flag(&draft.push_user::<REQUESTED_MAX>(from, self.size as usize));
+        } else {
+            let mut left = self.size;
+            for index in 0..SEGMENTS_MAX {
+                if left == 0 || index >= self.segments || cut != 0 {
+                    break;
+                }
+                let skip = if index == 0 { self.skip } else { 0 };
+                match self.piece(draft, index, skip, left) {
+                    Some((taken, flags)) => {
+                        left = left.wrapping_sub(taken);
+                        cut = flags;
+                    }
+                    None => cut = CUT_REQUESTED_UNREADABLE,
+                }
+                if draft.mark() - mark > REQUESTED_MAX {
+                    cut = CUT_REQUESTED;
+                }
+            }
+            if left != 0 && cut == 0 {
+                cut = CUT_REQUESTED;
+            }
+        }
+        draft.acted.header.cut |= cut;
+        let mut span = draft.since(mark);
+        if span.len > REQUESTED_MAX as u16 {
+            span = Span { offset: span.offset, len: REQUESTED_MAX as u16 };
+        }
+        draft.acted.deed.requested = span;
+    }
+
+    /// Reads one piece of an array; how many bytes of the whole it stands for, and what is cut.
+    #[inline(always)]
+    fn piece(&self, draft: &mut Draft, index: u64, skip: u64, left: u64) -> Option<(u64, u32)> {
+        let user = self.kind == u64::from(setting!(iter.iovec));
+        let (from, len) = if user || self.kind == u64::from(setting!(iter.kvec)) {
+            let entry = self.base.wrapping_add((index * u64::from(setting!(offsets.iovec_size))) as usize);
+            (
+                read::<Address>(at(entry, setting!(offsets.iovec_base)))?,
+                read::<u64>(at(entry, setting!(offsets.iovec_len)))?,
+            )
+        } else if self.kind == u64::from(setting!(iter.bvec)) {
+            let entry = self.base.wrapping_add((index * u64::from(setting!(offsets.bio_vec_size))) as usize);
+            let page = read::<u64>(at(entry, setting!(offsets.bio_vec_page)))?;
+            let offset = read::<u32>(at(entry, setting!(offsets.bio_vec_offset)))?;
+            (
+                page_address(page)?.wrapping_add(offset as usize),
+                u64::from(read::<u32>(at(entry, setting!(offsets.bio_vec_len)))?),
+            )
+        } else {
+            return None;
+        };
+        let from = from.wrapping_add(skip as usize);
+        let mut len = len.wrapping_sub(skip);
+        if len > left {
+            len = left;
+        }
+        let piece = if user {
+            draft.push_user::<REQUESTED_MAX>(from, len as usize)
+        } else {
+            draft.push_kernel::<REQUESTED_MAX>(from, len as usize)
+        };
+        Some((len, flag(&piece)))
+    }
+}
+
+#[inline(always)]
+fn flag(piece: &Piece) -> u32 {
+    match piece {
+        Piece::Whole(_) => 0,
+        Piece::Cut(_) | Piece::NoRoom => CUT_REQUESTED,
+        Piece::Unreadable => CUT_REQUESTED_UNREADABLE,
+    }
+}
+
+/// Where the kernel maps a page (x86-64: all memory is mapped in one piece).
+#[inline(always)]
+fn page_address(page: u64) -> Option<Address> {
+    if setting!(symbols.vmemmap_base) == 0 || setting!(symbols.page_offset_base) == 0 {
+        return None;
+    }
+    let pages = read::<u64>(setting!(symbols.vmemmap_base) as Address)?;
+    let memory = read::<u64>(setting!(symbols.page_offset_base) as Address)?;
+    let number = page.wrapping_sub(pages) / u64::from(setting!(offsets.page_size_of));
+    Some(memory.wrapping_add(number << PAGE_SHIFT) as Address)
+}

@@ -1,0 +1,261 @@
+//! Writes below /proc/sys: one record for each, succeeded or refused.
+//!
+//! The write path alone is hooked, so reads cost nothing.
+
+use core::ptr::{addr_of, addr_of_mut};
+
+use aya_ebpf::{
+    helpers::generated::{bpf_get_current_pid_tgid, bpf_ktime_get_boot_ns},
+    macros::{fentry, fexit, kprobe, kretprobe, map},
+    maps::{HashMap, PerCpuArray},
+    programs::{FEntryContext, FExitContext, ProbeContext, RetProbeContext},
+};
+use sysctl_trace_ebpf::{
+    record::{
+        CUT_NEW, CUT_NEW_UNREADABLE, CUT_OLD, CUT_OLD_UNREADABLE, CUT_PATH, Deed, Header,
+        KIND_SYSCTL_WRITE, Netns, Span, VALUE_MAX,
+    },
+    settings::Program,
+};
+
+use super::{netns::describe, requested::Source, value::{Holder, NoValue}};
+use crate::{
+    context::record_actor,
+    emit::{Draft, Piece, count},
+    kernel::{Address, at, load, read, setting},
+};
+
+/// How many writes can be under way at the same time.
+const IN_FLIGHT_MAX: u32 = 2048;
+/// Longest name of one folder or file below /proc/sys, with its NUL.
+const NAME_MAX: usize = 128;
+/// How many levels below /proc/sys are followed.
+const DEPTH_MAX: usize = 10;
+/// The kernel will run the write again (ERESTARTNOINTR): this pass is not the one that counts.
+const RESTARTED: i64 = -513;
+
+/// A write that has begun.
+#[repr(C)]
+struct Pending {
+    boottime_ns: u64,
+    /// `ctl_table_header *`.
+    header: Address,
+    /// `ctl_table *`.
+    table: Address,
+    position: i64,
+    holder: Holder,
+    source: Source,
+    cut: u32,
+    /// Bytes of `old` that are filled; [`NO_VALUE`] where it is not decoded or not readable.
+    old_len: u32,
+    old: [u8; VALUE_MAX],
+}
+
+// SAFETY: the addresses in it are the kernel's; nothing here follows them but the helpers.
+unsafe impl Sync for Pending {}
+
+const NO_VALUE: u32 = u32::MAX;
+
+/// Writes under way, by thread id.
+#[map(name = "IN_FLIGHT")]
+static IN_FLIGHT: HashMap<u32, Pending> = HashMap::with_max_entries(IN_FLIGHT_MAX, 0);
+
+/// Where a [`Pending`] is put together: it is too large for the stack. One program uses it.
+#[map(name = "BEGUN")]
+static BEGUN: PerCpuArray<Pending> = PerCpuArray::with_max_entries(1, 0);
+
+// prototype: ssize_t proc_sys_write(struct kiocb *iocb, struct iov_iter *iter) [5.10..7.3]
+#[fentry(function = "proc_sys_write")]
+fn sysctl_write_fentry(ctx: FEntryContext) -> i32 {
+    entered(ctx.arg(0), ctx.arg(1));
+    0
+}
+
+#[fexit(function = "proc_sys_write")]
+fn sysctl_write_fexit(ctx: FExitContext) -> i32 {
+    returned(ctx.arg(2));
+    0
+}
+
+#[kprobe]
+fn sysctl_write_kprobe(ctx: ProbeContext) -> u32 {
+    if let (Some(iocb), Some(iter)) = (ctx.arg(0), ctx.arg(1)) {
+        entered(iocb, iter);
+    }
+    0
+}
+
+#[kretprobe]
+fn sysctl_write_kretprobe(ctx: RetProbeContext) -> u32 {
+    returned(ctx.ret::<i64>());
+    0
+}
+
+#[inline(always)]
+fn thread() -> u32 {
+    // SAFETY: a helper without arguments.
+    unsafe { bpf_get_current_pid_tgid() as u32 }
+}
+
+#[inline(always)]
+fn entered(iocb: Address, iter: Address) {
+    if begin(iocb, iter).is_none() {
+        count(Program::SysctlEnter, |losses| &mut losses.unreadable);
+    }
+}
+
+/// Remembers what the return can't tell any more: the iterator, the position and the old value.
+#[inline(always)]
+fn begin(iocb: Address, iter: Address) -> Option<()> {
+    let thread = thread();
+    if IN_FLIGHT.get_ptr(thread).is_some() {
+        count(Program::SysctlEnter, |losses| &mut losses.return_missed);
+    }
+    let file = load::<Address>(iocb, setting!(offsets.kiocb_filp))?;
+    let inode = load::<u64>(file, setting!(offsets.file_inode))?;
+    let proc_inode = inode.wrapping_sub(u64::from(setting!(offsets.proc_inode_vfs_inode))) as Address;
+    let table = read::<Address>(at(proc_inode, setting!(offsets.proc_inode_sysctl_entry)))?;
+
+    let begun = BEGUN.get_ptr_mut(0)?;
+    // SAFETY: the map keeps the place alive, and no other program uses it.
+    let begun = unsafe { &mut *begun };
+    // SAFETY: a helper without arguments.
+    begun.boottime_ns = unsafe { bpf_ktime_get_boot_ns() };
+    begun.header = read(at(proc_inode, setting!(offsets.proc_inode_sysctl)))?;
+    begun.table = table;
+    begun.position = load(iocb, setting!(offsets.kiocb_pos))?;
+    begun.holder = Holder::of(table)?;
+    begun.source = Source::of(iter)?;
+    begun.cut = 0;
+    match begun.holder.copy(addr_of_mut!(begun.old).cast()) {
+        Ok(len) => begun.old_len = len,
+        Err(NoValue::NotDecoded) => begun.old_len = NO_VALUE,
+        Err(NoValue::Unreadable) => {
+            begun.old_len = NO_VALUE;
+            begun.cut = CUT_OLD_UNREADABLE;
+        }
+    }
+    if IN_FLIGHT.insert(thread, &*begun, 0).is_err() {
+        count(Program::SysctlEnter, |losses| &mut losses.in_flight);
+    }
+    Some(())
+}
+
+#[inline(always)]
+fn returned(result: i64) {
+    let thread = thread();
+    // A write that began before the probes were there, or whose beginning was counted as lost.
+    let Some(pending) = IN_FLIGHT.get_ptr(thread) else {
+        return;
+    };
+    if result != RESTARTED {
+        // SAFETY: nobody else removes the entry of this thread.
+        if record(unsafe { &*pending }, result).is_none() {
+            count(Program::SysctlReturn, |losses| &mut losses.unreadable);
+        }
+    }
+    let _ = IN_FLIGHT.remove(thread);
+}
+
+#[inline(always)]
+fn record(pending: &Pending, result: i64) -> Option<()> {
+    let draft = Draft::of(Program::SysctlReturn)?;
+    draft.acted.header = Header {
+        kind: KIND_SYSCTL_WRITE,
+        cut: pending.cut,
+        boottime_ns: pending.boottime_ns,
+    };
+    draft.acted.netns = target(pending.header);
+    draft.acted.deed = Deed {
+        result,
+        position: pending.position,
+        size: pending.source.size,
+        value_kind: pending.holder.kind,
+        somaxconn: 0,
+        init_somaxconn: 0,
+        path: Span::NONE,
+        requested: Span::NONE,
+        old: Span::NONE,
+        new: Span::NONE,
+        text_len: 0,
+    };
+    record_actor(draft)?;
+    record_path(draft, pending);
+    record_values(draft, pending);
+    pending.source.record(draft);
+    draft.send(Program::SysctlReturn);
+    Some(())
+}
+
+/// The network namespace that a key belongs to, from the set that it is registered in: not the
+/// writer's, which may be another.
+#[inline(always)]
+fn target(header: Address) -> Netns {
+    let root = read::<u64>(at(header, setting!(offsets.ctl_header_root)));
+    if root == Some(setting!(symbols.net_sysctl_root)) {
+        if let Some(set) = read::<u64>(at(header, setting!(offsets.ctl_header_set))) {
+            return describe(set.wrapping_sub(u64::from(setting!(offsets.net_sysctls))) as Address);
+        }
+    }
+    Netns { inum: 0, user_ns_inum: 0, cookie: 0 }
+}
+
+/// Names of the key and the folders above it. Not from the path that the writer opened: /proc can
+/// be mounted anywhere.
+#[inline(always)]
+fn record_path(draft: &mut Draft, pending: &Pending) {
+    let mark = draft.mark();
+    let mut table = pending.table;
+    let mut header = pending.header;
+    let mut complete = false;
+    for _ in 0..DEPTH_MAX {
+        let Some(name) = read::<Address>(at(table, setting!(offsets.ctl_table_procname))) else {
+            break;
+        };
+        match draft.push_str(name, NAME_MAX, true) {
+            // The root's name is empty: only its NUL is there.
+            Piece::Whole(span) if span.len == 1 => {
+                complete = true;
+                break;
+            }
+            Piece::Whole(_) => {}
+            Piece::Cut(_) | Piece::Unreadable | Piece::NoRoom => break,
+        }
+        let Some(parent) = read::<Address>(at(header, setting!(offsets.ctl_header_parent))) else {
+            break;
+        };
+        header = at(parent, setting!(offsets.ctl_dir_header));
+        let Some(above) = read::<Address>(at(header, setting!(offsets.ctl_header_table))) else {
+            break;
+        };
+        table = above;
+    }
+    if !complete {
+        draft.acted.header.cut |= CUT_PATH;
+    }
+    draft.acted.deed.path = draft.since(mark);
+}
+
+#[inline(always)]
+fn record_values(draft: &mut Draft, pending: &Pending) {
+    let holder = &pending.holder;
+    if pending.old_len != NO_VALUE {
+        let from = addr_of!(pending.old).cast::<u8>();
+        let piece = draft.push_kernel::<VALUE_MAX>(from, pending.old_len as usize);
+        draft.acted.deed.old = piece.span(&mut draft.acted.header.cut, CUT_OLD);
+        if holder.is_cut(pending.old_len) {
+            draft.acted.header.cut |= CUT_OLD;
+        }
+    }
+    match draft.push_with(|to| holder.copy(to)) {
+        Ok(piece) => {
+            let new = piece.span(&mut draft.acted.header.cut, CUT_NEW);
+            draft.acted.deed.new = new;
+            if holder.is_cut(u32::from(new.len)) {
+                draft.acted.header.cut |= CUT_NEW;
+            }
+        }
+        Err(NoValue::NotDecoded) => {}
+        Err(NoValue::Unreadable) => draft.acted.header.cut |= CUT_NEW_UNREADABLE,
+    }
+}

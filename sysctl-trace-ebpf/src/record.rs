@@ -1,0 +1,232 @@
+//! What the probes send: one definition of every record.
+//!
+//! A record is self-contained. It begins with a [`Header`]; fixed fields follow, then texts of
+//! any length, packed without gaps and addressed by [`Span`]s. Only as many bytes travel as there
+//! are texts. Multi-byte fields are in the byte order of the machine.
+
+#[cfg(not(target_arch = "bpf"))]
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// At most so many ancestors are recorded.
+pub const ANCESTORS_MAX: usize = 8;
+/// Bytes of comm, the terminating NUL included (TASK_COMM_LEN).
+pub const COMM_LEN: usize = 16;
+/// Bytes of text that a record holds at most.
+pub const TEXT_MAX: usize = 4096;
+/// Bytes of requested text that are recorded at most.
+pub const REQUESTED_MAX: usize = 1024;
+/// Bytes of a key's memory that are recorded at most, before and after.
+pub const VALUE_MAX: usize = 256;
+
+/// [`Header::kind`] of a [`NetnsDestroy`].
+pub const KIND_NETNS_DESTROY: u32 = 1;
+/// [`Header::kind`] of an [`Acted`] that tells of a new namespace.
+pub const KIND_NETNS_CREATE: u32 = 2;
+/// [`Header::kind`] of an [`Acted`] that tells of a write.
+pub const KIND_SYSCTL_WRITE: u32 = 3;
+
+/// Stands at the beginning of every record.
+#[cfg_attr(
+    not(target_arch = "bpf"),
+    derive(Debug, FromBytes, Immutable, IntoBytes, KnownLayout)
+)]
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Header {
+    /// One of the `KIND_` constants.
+    pub kind: u32,
+    /// Bits of what could not be told in full: the `CUT_` constants.
+    pub cut: u32,
+    /// Nanoseconds since boot, suspended time included (bpf_ktime_get_boot_ns).
+    pub boottime_ns: u64,
+}
+
+/// The requested text is longer than [`REQUESTED_MAX`], or came in more pieces than are followed.
+pub const CUT_REQUESTED: u32 = 1;
+/// The requested text could not be read from the writer's memory.
+pub const CUT_REQUESTED_UNREADABLE: u32 = 1 << 1;
+/// The cgroup path is deeper or longer than is followed; its upper part is missing.
+pub const CUT_CGROUP: u32 = 1 << 2;
+/// The key's path is deeper or longer than is followed; its upper part is missing.
+pub const CUT_PATH: u32 = 1 << 3;
+/// The value before is longer than [`VALUE_MAX`].
+pub const CUT_OLD: u32 = 1 << 4;
+/// The value after is longer than [`VALUE_MAX`].
+pub const CUT_NEW: u32 = 1 << 5;
+/// The name of an executable is longer than is recorded.
+pub const CUT_EXECUTABLE: u32 = 1 << 6;
+/// The value before could not be read.
+pub const CUT_OLD_UNREADABLE: u32 = 1 << 7;
+/// The value after could not be read.
+pub const CUT_NEW_UNREADABLE: u32 = 1 << 8;
+
+/// A piece of a record's text.
+#[cfg_attr(
+    not(target_arch = "bpf"),
+    derive(Debug, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)
+)]
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Span {
+    /// Where it begins, in bytes from the beginning of the text.
+    pub offset: u16,
+    /// Its length in bytes; 0 where there is none.
+    pub len: u16,
+}
+
+impl Span {
+    /// No text.
+    pub const NONE: Self = Self { offset: 0, len: 0 };
+}
+
+/// A network namespace.
+#[cfg_attr(
+    not(target_arch = "bpf"),
+    derive(Debug, FromBytes, Immutable, IntoBytes, KnownLayout)
+)]
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Netns {
+    /// `net.ns.inum`; 0 where there is no namespace to tell of.
+    pub inum: u32,
+    /// `net.user_ns.ns.inum`.
+    pub user_ns_inum: u32,
+    /// `net.net_cookie`; 0 where the kernel has given none.
+    pub cookie: u64,
+}
+
+/// A process above the actor, at its main thread.
+#[cfg_attr(
+    not(target_arch = "bpf"),
+    derive(Debug, FromBytes, Immutable, IntoBytes, KnownLayout)
+)]
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Ancestor {
+    /// `task.group_leader.start_boottime`: nanoseconds since boot.
+    pub start_boottime_ns: u64,
+    /// `task.tgid` in the initial pid namespace.
+    pub pid: u32,
+    /// File name of the executable; [`Span::NONE`] for kernel threads.
+    pub executable: Span,
+    /// `task.group_leader.comm`, up to the first NUL.
+    pub comm: [u8; COMM_LEN],
+}
+
+/// The task that acted.
+#[cfg_attr(
+    not(target_arch = "bpf"),
+    derive(Debug, FromBytes, Immutable, IntoBytes, KnownLayout)
+)]
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Actor {
+    /// `task.tgid` in the initial pid namespace.
+    pub pid: u32,
+    /// `task.pid` in the initial pid namespace.
+    pub tid: u32,
+    /// `task.cred.euid` in the initial user namespace.
+    pub uid: u32,
+    /// `task.cred.egid` in the initial user namespace.
+    pub gid: u32,
+    /// `task.cred.cap_effective`: bit n is capability n.
+    pub capabilities_effective: u64,
+    /// `task.group_leader.start_boottime`: nanoseconds since boot.
+    pub start_boottime_ns: u64,
+    /// `task.nsproxy.net_ns`; this and the other inode numbers are 0 where the task has none.
+    pub net_inum: u32,
+    /// Pid namespace of the task itself, not that of its future children.
+    pub pid_inum: u32,
+    /// `task.nsproxy.mnt_ns`.
+    pub mnt_inum: u32,
+    /// `task.cred.user_ns`.
+    pub user_inum: u32,
+    /// `task.nsproxy.cgroup_ns`.
+    pub cgroup_inum: u32,
+    /// File name of the executable; [`Span::NONE`] for kernel threads.
+    pub executable: Span,
+    /// cgroup path from the leaf upwards, each name followed by NUL; the root has no name.
+    pub cgroup: Span,
+    /// How many of `ancestors` are filled.
+    pub ancestors_len: u32,
+    /// Bytes at the beginning of the record's text that are the actor's: the same process gives
+    /// the same bytes, whatever it does.
+    pub text_len: u32,
+    /// Low half of `task.self_exec_id`, which execve counts up.
+    pub exec_id: u32,
+    /// `task.comm` of the acting thread, up to the first NUL.
+    pub comm: [u8; COMM_LEN],
+    /// Parent, grandparent and so on.
+    pub ancestors: [Ancestor; ANCESTORS_MAX],
+}
+
+/// What was done: to a key, or to a new namespace's net.core.somaxconn.
+#[cfg_attr(
+    not(target_arch = "bpf"),
+    derive(Debug, FromBytes, Immutable, IntoBytes, KnownLayout)
+)]
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Deed {
+    /// What the kernel returned: bytes taken or 0, or a negative errno.
+    pub result: i64,
+    /// Write: position in the file at the beginning, in bytes.
+    pub position: i64,
+    /// Write: bytes given.
+    pub size: u64,
+    /// Write: how the kernel holds the value, one of [`crate::settings::ValueKind`].
+    pub value_kind: u32,
+    /// New namespace: `net.core.sysctl_somaxconn` in it.
+    pub somaxconn: i32,
+    /// New namespace: the same in the initial network namespace.
+    pub init_somaxconn: i32,
+    /// Write: path of the key from the leaf upwards, each name followed by NUL.
+    pub path: Span,
+    /// Write: the bytes given, read from the writer's memory after the write.
+    pub requested: Span,
+    /// Write: the key's memory before.
+    pub old: Span,
+    /// Write: the key's memory after.
+    pub new: Span,
+    /// Bytes of text in this record.
+    pub text_len: u32,
+}
+
+/// The last reference to a network namespace is gone. Nobody in particular did it.
+#[cfg_attr(
+    not(target_arch = "bpf"),
+    derive(Debug, FromBytes, Immutable, IntoBytes, KnownLayout)
+)]
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct NetnsDestroy {
+    /// [`KIND_NETNS_DESTROY`].
+    pub header: Header,
+    /// The namespace.
+    pub netns: Netns,
+}
+
+/// The fixed part of a record of something that a task did; its texts follow.
+#[cfg_attr(
+    not(target_arch = "bpf"),
+    derive(Debug, FromBytes, Immutable, IntoBytes, KnownLayout)
+)]
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Acted {
+    /// [`KIND_NETNS_CREATE`] or [`KIND_SYSCTL_WRITE`].
+    pub header: Header,
+    /// The new namespace, or the one that the write landed in.
+    pub netns: Netns,
+    /// What was done.
+    pub deed: Deed,
+    /// Who did it.
+    pub actor: Actor,
+}
+
+const _: () = assert!(size_of::<NetnsDestroy>() == 32);
+const _: () = assert!(size_of::<Ancestor>() == 32);
+const _: () = assert!(size_of::<Actor>() == 88 + 32 * ANCESTORS_MAX);
+const _: () = assert!(size_of::<Deed>() == 56);
+const _: () = assert!(size_of::<Acted>() == 16 + 16 + 56 + size_of::<Actor>());
+const _: () = assert!(size_of::<Acted>() % 8 == 0);

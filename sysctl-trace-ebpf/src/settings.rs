@@ -1,0 +1,234 @@
+//! What user space tells the probes before they are loaded.
+//!
+//! The probes name no kernel field: every offset comes from the running kernel's BTF. The kernel
+//! sees these settings as constants, so a branch on one costs nothing.
+
+#[cfg(not(target_arch = "bpf"))]
+use zerocopy::{Immutable, IntoBytes};
+
+/// An offset that this kernel does not have. Only fields documented as optional may hold it.
+pub const ABSENT: u32 = u32::MAX;
+
+/// Name of the read-only global that holds the [`Settings`].
+pub const SETTINGS_SYMBOL: &str = "SETTINGS";
+
+/// Offsets, addresses and choices, constant while the probes are loaded.
+#[cfg_attr(not(target_arch = "bpf"), derive(Debug, Default, IntoBytes, Immutable))]
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Settings {
+    /// 1: pointers that the kernel knows the type of are followed by plain loads (BTF programs on
+    /// kernels with bpf_get_current_task_btf). 0: by bpf_probe_read_kernel.
+    pub typed_loads: u32,
+    /// Fields of the kernel's types.
+    pub offsets: Offsets,
+    /// Values of the kernel's `enum iter_type`, or bits of `iov_iter.type` before 5.14.
+    pub iter: IterKinds,
+    /// Kernel addresses from kallsyms.
+    pub symbols: Symbols,
+}
+
+/// Offsets in bytes. Dotted names in the docs are those of the kernel's types.
+#[cfg_attr(not(target_arch = "bpf"), derive(Debug, Default, IntoBytes, Immutable))]
+#[derive(Clone, Copy)]
+#[repr(C)]
+#[expect(missing_docs, reason = "each is named after the kernel field that it locates")]
+pub struct Offsets {
+    pub task_tgid: u32,
+    pub task_pid: u32,
+    pub task_start_boottime: u32,
+    pub task_self_exec_id: u32,
+    pub task_comm: u32,
+    pub task_real_parent: u32,
+    pub task_group_leader: u32,
+    pub task_cred: u32,
+    pub task_nsproxy: u32,
+    pub task_cgroups: u32,
+    pub task_mm: u32,
+    pub task_thread_pid: u32,
+    pub cred_euid: u32,
+    pub cred_egid: u32,
+    pub cred_cap_effective: u32,
+    pub cred_user_ns: u32,
+    pub user_namespace_inum: u32,
+    pub nsproxy_net_ns: u32,
+    pub nsproxy_mnt_ns: u32,
+    pub nsproxy_cgroup_ns: u32,
+    pub mnt_namespace_inum: u32,
+    pub cgroup_namespace_inum: u32,
+    pub pid_namespace_inum: u32,
+    pub pid_level: u32,
+    pub pid_numbers: u32,
+    pub upid_ns: u32,
+    pub upid_size: u32,
+    pub mm_exe_file: u32,
+    pub file_dentry: u32,
+    pub file_inode: u32,
+    pub dentry_name: u32,
+    pub css_set_dfl_cgrp: u32,
+    pub css_set_subsys: u32,
+    /// Index of the pids controller, whose hierarchy tells where a task is when version 2 does
+    /// not; [`ABSENT`] where the kernel has none.
+    pub pids_cgrp_id: u32,
+    pub css_cgroup: u32,
+    pub cgroup_kn: u32,
+    pub kernfs_node_name: u32,
+    pub kernfs_node_parent: u32,
+    pub net_inum: u32,
+    pub net_cookie: u32,
+    pub net_user_ns: u32,
+    pub net_somaxconn: u32,
+    pub net_sysctls: u32,
+    pub kiocb_filp: u32,
+    pub kiocb_pos: u32,
+    pub proc_inode_vfs_inode: u32,
+    pub proc_inode_sysctl: u32,
+    pub proc_inode_sysctl_entry: u32,
+    pub ctl_header_table: u32,
+    pub ctl_header_root: u32,
+    pub ctl_header_set: u32,
+    pub ctl_header_parent: u32,
+    pub ctl_dir_header: u32,
+    pub ctl_table_procname: u32,
+    pub ctl_table_data: u32,
+    pub ctl_table_maxlen: u32,
+    pub ctl_table_handler: u32,
+    pub congestion_ops_name: u32,
+    pub iter_type: u32,
+    /// Width of `iov_iter.iter_type` in bytes: 1, or 4 for the older `type`.
+    pub iter_type_size: u32,
+    pub iter_iov_offset: u32,
+    pub iter_count: u32,
+    pub iter_iov: u32,
+    pub iter_nr_segs: u32,
+    /// [`ABSENT`] before 6.0, where write(2) comes as an array of one.
+    pub iter_ubuf: u32,
+    pub iovec_size: u32,
+    pub iovec_base: u32,
+    pub iovec_len: u32,
+    pub bio_vec_size: u32,
+    pub bio_vec_page: u32,
+    pub bio_vec_len: u32,
+    pub bio_vec_offset: u32,
+    pub page_size_of: u32,
+}
+
+/// What an `iov_iter` can walk over.
+#[cfg_attr(not(target_arch = "bpf"), derive(Debug, Default, IntoBytes, Immutable))]
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct IterKinds {
+    /// Bits of the type that tell the kind; the others tell the direction.
+    pub mask: u32,
+    /// One buffer in user memory; [`ABSENT`] where the kernel has no such kind.
+    pub ubuf: u32,
+    /// An array of `struct iovec`, each a buffer in user memory.
+    pub iovec: u32,
+    /// An array of `struct kvec`, each a buffer in kernel memory.
+    pub kvec: u32,
+    /// An array of `struct bio_vec`, each a piece of a page.
+    pub bvec: u32,
+    /// Ends the gap before the addresses that follow.
+    pub padding: u32,
+}
+
+/// Addresses of kernel objects; 0 where kallsyms does not show one.
+#[cfg_attr(not(target_arch = "bpf"), derive(Debug, Default, IntoBytes, Immutable))]
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Symbols {
+    /// `init_net`, the namespace of the node.
+    pub init_net: u64,
+    /// `net_sysctl_root`: keys registered under it belong to one network namespace.
+    pub net_sysctl_root: u64,
+    /// `vmemmap_base`: where the array of `struct page` begins (x86-64).
+    pub vmemmap_base: u64,
+    /// `page_offset_base`: where all memory is mapped (x86-64).
+    pub page_offset_base: u64,
+}
+
+/// How the kernel holds the value of a key, told by its handler function.
+#[cfg_attr(not(target_arch = "bpf"), derive(Debug, PartialEq, Eq))]
+#[derive(Clone, Copy)]
+#[repr(u32)]
+pub enum ValueKind {
+    /// The handler is not one that is known: the key's memory tells nothing certain.
+    NotDecoded = 0,
+    /// Array of `int`.
+    Int = 1,
+    /// Array of `unsigned int`.
+    Uint = 2,
+    /// Array of `unsigned long`.
+    Ulong = 3,
+    /// Array of `u8`.
+    U8 = 4,
+    /// One `bool`.
+    Bool = 5,
+    /// Array of `int` in jiffies, shown in seconds.
+    Jiffies = 6,
+    /// Array of `int` in jiffies, shown in milliseconds.
+    MsJiffies = 7,
+    /// Array of `int` in jiffies, shown in hundredths of a second (USER_HZ).
+    UserhzJiffies = 8,
+    /// Array of `unsigned long` in jiffies, shown in milliseconds.
+    UlongMsJiffies = 9,
+    /// NUL-terminated text.
+    String = 10,
+    /// Pointer to `struct tcp_congestion_ops`, shown by its name.
+    CongestionControl = 11,
+}
+
+impl ValueKind {
+    /// Every kind, each at the place of its number.
+    pub const ALL: [Self; 12] = [
+        Self::NotDecoded,
+        Self::Int,
+        Self::Uint,
+        Self::Ulong,
+        Self::U8,
+        Self::Bool,
+        Self::Jiffies,
+        Self::MsJiffies,
+        Self::UserhzJiffies,
+        Self::UlongMsJiffies,
+        Self::String,
+        Self::CongestionControl,
+    ];
+}
+
+/// Loss that one program saw on one CPU, per cause.
+#[cfg_attr(
+    not(target_arch = "bpf"),
+    derive(Debug, Default, PartialEq, Eq, IntoBytes, Immutable, zerocopy::FromBytes)
+)]
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Losses {
+    /// Records: the ring buffer was full.
+    pub ring_full: u64,
+    /// Writes that began while too many others were under way.
+    pub in_flight: u64,
+    /// Writes whose return was not seen.
+    pub return_missed: u64,
+    /// Events with a pointer that could not be followed.
+    pub unreadable: u64,
+}
+
+/// The programs, as places in the maps that have one for each.
+#[derive(Clone, Copy)]
+#[repr(u32)]
+pub enum Program {
+    /// The return of copy_net_ns.
+    NetnsCreate = 0,
+    /// The entry of __put_net.
+    NetnsDestroy = 1,
+    /// The entry of proc_sys_write.
+    SysctlEnter = 2,
+    /// The return of proc_sys_write.
+    SysctlReturn = 3,
+}
+
+impl Program {
+    /// How many programs there are.
+    pub const COUNT: u32 = 4;
+}

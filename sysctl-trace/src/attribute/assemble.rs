@@ -1,0 +1,194 @@
+//! Puts an event together from a record and what is known of this machine.
+
+use std::sync::Arc;
+
+use nix::errno::Errno;
+use smol_str::{SmolStr, ToSmolStr, format_smolstr};
+use sysctl_trace_ebpf::record::{
+    self, CUT_CGROUP, CUT_EXECUTABLE, CUT_NEW, CUT_NEW_UNREADABLE, CUT_OLD, CUT_OLD_UNREADABLE,
+    CUT_PATH, CUT_REQUESTED, CUT_REQUESTED_UNREADABLE, Header,
+};
+
+use super::process::Processes;
+use crate::{
+    decode::{Deed, Record, dotted, slashed, value, value_kind, value_type},
+    event::{
+        Action, Category, Class, Error, Event, Host, Kind, Lost, Netns, Outcome, Schema, Sysctl,
+        Trace, Type, ValueType,
+    },
+    rendered::Rendered,
+    time::Epoch,
+};
+
+/// The key that every new namespace is told with.
+pub const SOMAXCONN: &str = "net.core.somaxconn";
+const SOMAXCONN_PATH: &str = "net/core/somaxconn";
+
+/// What is the same for all events of a run, and the processes seen in it.
+pub struct Assembler {
+    /// The machine.
+    pub host: Arc<Rendered<Host>>,
+    /// Names this run.
+    pub session: Arc<Rendered<String>>,
+    /// Actors.
+    pub processes: Processes,
+    /// Kernel ticks per second.
+    pub hz: u64,
+}
+
+/// Which bits of a record name which field as cut.
+const CUT_FIELDS: [(u32, &str); 6] = [
+    (CUT_REQUESTED | CUT_REQUESTED_UNREADABLE, "sysctl.requested"),
+    (CUT_PATH, "sysctl.path"),
+    (CUT_OLD | CUT_OLD_UNREADABLE, "sysctl.old"),
+    (CUT_NEW | CUT_NEW_UNREADABLE, "sysctl.new"),
+    (CUT_CGROUP, "process.cgroup"),
+    (CUT_EXECUTABLE, "process.executable_name"),
+];
+
+impl Assembler {
+    /// The event that a record tells of. `epoch` turns its time into time of day.
+    pub fn event(&mut self, record: Record<'_>, epoch: Epoch) -> Event {
+        match record {
+            Record::NetnsDestroy(destroy) => Event {
+                netns: netns(&destroy.netns),
+                ..self.frame(&destroy.header, epoch, Action::NetnsDestroy)
+            },
+            Record::NetnsCreate(deed) => self.acted(&deed, epoch, Action::NetnsCreate, created(&deed)),
+            Record::SysctlWrite(deed) => {
+                let sysctl = self.written(&deed);
+                self.acted(&deed, epoch, Action::SysctlWrite, sysctl)
+            }
+        }
+    }
+
+    /// The event that tells of loss since the last such one.
+    pub fn loss(&self, lost: Lost, boottime_ns: u64, epoch: Epoch) -> Event {
+        let header = Header { kind: 0, cut: 0, boottime_ns };
+        let mut event = self.frame(&header, epoch, Action::EventsLost);
+        event.trace.lost = Some(lost);
+        event
+    }
+
+    fn acted(
+        &mut self,
+        deed: &Deed<'_>,
+        epoch: Epoch,
+        action: Action,
+        sysctl: Sysctl,
+    ) -> Event {
+        let (process, cut) = self.processes.of(deed);
+        let mut event = Event {
+            error: error(deed.acted.deed.result),
+            process: Some(process),
+            netns: netns(&deed.acted.netns),
+            sysctl: Some(sysctl),
+            ..self.frame(&deed.acted.header, epoch, action)
+        };
+        if event.error.is_some() {
+            event.event.outcome = Outcome::Failure;
+        }
+        event.trace.truncated.extend_from_slice(cut);
+        event
+    }
+
+    fn written(&self, deed: &Deed<'_>) -> Sysctl {
+        let fixed = &deed.acted.deed;
+        let kind = value_kind(fixed.value_kind);
+        let read = |span, unreadable| {
+            if deed.is_cut(unreadable) { None } else { value(kind, deed.text(span), self.hz) }
+        };
+        let readable = !deed.is_cut(CUT_REQUESTED_UNREADABLE);
+        Sysctl {
+            key: dotted(deed.path()),
+            path: slashed(deed.path()),
+            type_: value_type(kind),
+            requested: readable.then(|| deed.requested()),
+            old: read(fixed.old, CUT_OLD_UNREADABLE),
+            new: read(fixed.new, CUT_NEW_UNREADABLE),
+            init_netns: None,
+            position: u64::try_from(fixed.position).ok(),
+            size: Some(fixed.size),
+            written: u64::try_from(fixed.result).ok(),
+        }
+    }
+
+    /// An event without anything particular in it.
+    fn frame(&self, header: &Header, epoch: Epoch, action: Action) -> Event {
+        let (kind, category, type_, outcome) = match action {
+            Action::NetnsCreate => {
+                (Kind::Event, Category::Configuration, Type::Creation, Outcome::Success)
+            }
+            Action::NetnsDestroy => {
+                (Kind::Event, Category::Configuration, Type::Deletion, Outcome::Success)
+            }
+            Action::SysctlWrite => {
+                (Kind::Event, Category::Configuration, Type::Change, Outcome::Success)
+            }
+            Action::EventsLost => (Kind::Metric, Category::Host, Type::Info, Outcome::Unknown),
+        };
+        let truncated = if header.cut == 0 {
+            Vec::new()
+        } else {
+            CUT_FIELDS
+                .iter()
+                .filter(|(bits, _)| header.cut & bits != 0)
+                .map(|&(_, name)| name)
+                .collect()
+        };
+        Event {
+            timestamp: epoch.timestamp(header.boottime_ns),
+            schema: Schema::CURRENT,
+            event: Class {
+                kind,
+                category: [category],
+                type_: [type_],
+                action,
+                outcome,
+                sequence: 0,
+                boottime_ns: header.boottime_ns,
+            },
+            host: self.host.clone(),
+            error: None,
+            process: None,
+            netns: None,
+            sysctl: None,
+            trace: Trace { session: self.session.clone(), truncated, lost: None },
+        }
+    }
+}
+
+fn created(deed: &Deed<'_>) -> Sysctl {
+    let fixed = &deed.acted.deed;
+    Sysctl {
+        key: SmolStr::new_static(SOMAXCONN),
+        path: SmolStr::new_static(SOMAXCONN_PATH),
+        type_: ValueType::Int,
+        requested: None,
+        old: None,
+        new: (fixed.result == 0).then(|| fixed.somaxconn.to_smolstr()),
+        init_netns: Some(fixed.init_somaxconn.to_smolstr()),
+        position: None,
+        size: None,
+        written: None,
+    }
+}
+
+fn netns(netns: &record::Netns) -> Option<Netns> {
+    (netns.inum != 0).then(|| Netns {
+        inum: Some(netns.inum),
+        cookie: (netns.cookie != 0).then(|| netns.cookie.to_smolstr()),
+        user_ns: (netns.user_ns_inum != 0).then_some(netns.user_ns_inum),
+    })
+}
+
+/// A negative result as an error: the errno's name, or its number where it is one of those that
+/// only the kernel uses.
+fn error(result: i64) -> Option<Error> {
+    let number = i32::try_from(result.checked_neg()?).ok().filter(|&number| number > 0)?;
+    let code = match Errno::from_raw(number) {
+        Errno::UnknownErrno => number.to_smolstr(),
+        errno => format_smolstr!("{errno:?}"),
+    };
+    Some(Error { code })
+}

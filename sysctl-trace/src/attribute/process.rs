@@ -1,0 +1,230 @@
+//! The actor of a record as a process of the event stream.
+//!
+//! All that identifies a process comes from the record. /proc adds its argument vector and the
+//! full path of its executable, once for each process image, and only if it is still that image.
+
+use std::{collections::HashMap, fs, io, sync::Arc};
+
+use smol_str::{SmolStr, ToSmolStr};
+use sysctl_trace_ebpf::record::{ANCESTORS_MAX, Actor, Span};
+use zerocopy::IntoBytes;
+
+use super::redact::redact;
+use crate::{
+    decode::{Deed, names, text_of, until_nul},
+    event::{
+        Ancestor, Capabilities, Enrichment, Id, Namespaces, Process, Thread,
+    },
+    rendered::Rendered,
+    time::Epoch,
+    tracer::Args,
+};
+
+/// How many processes are remembered. When there are more, all are forgotten and read anew.
+const REMEMBERED_MAX: usize = 4096;
+/// Longest argument vector that is told, in bytes; the rest is dropped and named as cut.
+const ARGS_MAX: usize = 2048;
+/// How many arguments are told.
+const ARGS_COUNT_MAX: usize = 64;
+
+/// The processes seen so far. One process in one state is put together once.
+pub struct Processes {
+    epoch: Epoch,
+    boot: SmolStr,
+    args: Args,
+    known: HashMap<(u32, u32), Known>,
+}
+
+struct Known {
+    identity: Box<[u8]>,
+    actor: Arc<Rendered<Process>>,
+    truncated: &'static [&'static str],
+}
+
+impl Processes {
+    /// `boot`: what makes ids of processes differ between boots.
+    pub fn new(epoch: Epoch, boot: SmolStr, args: Args) -> Self {
+        Self { epoch, boot, args, known: HashMap::new() }
+    }
+
+    /// The process behind a record, and which of its fields are cut.
+    pub fn of(&mut self, deed: &Deed<'_>) -> (Arc<Rendered<Process>>, &'static [&'static str]) {
+        let (actor, text) = deed.identity();
+        let key = (actor.pid, actor.tid);
+        if let Some(known) = self.known.get(&key)
+            && known.identity.split_at_checked(size_of::<Actor>()) == Some((actor.as_bytes(), text))
+        {
+            return (known.actor.clone(), known.truncated);
+        }
+        let (process, truncated) = self.read(deed);
+        let process = Arc::new(Rendered::new(process));
+        if self.known.len() >= REMEMBERED_MAX {
+            self.known.clear();
+        }
+        let known = Known {
+            identity: [actor.as_bytes(), text].concat().into(),
+            actor: process.clone(),
+            truncated,
+        };
+        self.known.insert(key, known);
+        (process, truncated)
+    }
+
+    fn read(&self, deed: &Deed<'_>) -> (Process, &'static [&'static str]) {
+        let actor = &deed.acted.actor;
+        let looked = look(actor, self.args);
+        let ancestors: Vec<_> = actor.ancestors[..ANCESTORS_MAX.min(actor.ancestors_len as usize)]
+            .iter()
+            .map(|ancestor| Ancestor {
+                pid: ancestor.pid,
+                name: text_of(until_nul(&ancestor.comm)).into(),
+                executable_name: executable(deed, ancestor.executable),
+                start: self.epoch.timestamp(ancestor.start_boottime_ns).into(),
+                entity_id: self.entity_id(ancestor.pid, ancestor.start_boottime_ns),
+            })
+            .collect();
+        let process = Process {
+            pid: actor.pid,
+            name: text_of(until_nul(&actor.comm)).into(),
+            executable_name: executable(deed, actor.executable),
+            executable: looked.executable,
+            args: looked.args,
+            start: self.epoch.timestamp(actor.start_boottime_ns).into(),
+            entity_id: self.entity_id(actor.pid, actor.start_boottime_ns),
+            thread: Thread {
+                id: actor.tid,
+                capabilities: Capabilities {
+                    effective: capabilities(actor.capabilities_effective),
+                },
+            },
+            user: Id { id: actor.uid.to_string() },
+            group: Id { id: actor.gid.to_string() },
+            parent: ancestors.first().cloned(),
+            ancestors,
+            cgroup: cgroup(deed),
+            namespaces: Namespaces {
+                net: present(actor.net_inum),
+                pid: present(actor.pid_inum),
+                mnt: present(actor.mnt_inum),
+                user: present(actor.user_inum),
+                cgroup: present(actor.cgroup_inum),
+            },
+            enrichment: looked.enrichment,
+        };
+        (process, if looked.args_cut { &["process.args"] } else { &[] })
+    }
+
+    fn entity_id(&self, pid: u32, start_boottime_ns: u64) -> String {
+        format!("{}-{pid}-{start_boottime_ns}", self.boot)
+    }
+}
+
+fn present(inum: u32) -> Option<u32> {
+    (inum != 0).then_some(inum)
+}
+
+fn executable(deed: &Deed<'_>, span: Span) -> Option<String> {
+    (span.len > 0).then(|| text_of(deed.text(span)).into())
+}
+
+/// The path from the root of the hierarchy: `/` for the root itself.
+fn cgroup(deed: &Deed<'_>) -> Option<String> {
+    let mut path = String::new();
+    for name in names(deed.text(deed.acted.actor.cgroup)) {
+        path.push('/');
+        path.push_str(&text_of(name));
+    }
+    Some(if path.is_empty() { "/".to_owned() } else { path })
+}
+
+fn capabilities(bits: u64) -> Vec<SmolStr> {
+    (0..u64::BITS)
+        .filter(|bit| bits >> bit & 1 == 1)
+        .map(|bit| {
+            caps::all()
+                .into_iter()
+                .find(|capability| u32::from(capability.index()) == bit)
+                .map_or_else(|| bit.to_smolstr(), |capability| capability.to_smolstr())
+        })
+        .collect()
+}
+
+struct Looked {
+    executable: Option<String>,
+    args: Option<Vec<String>>,
+    args_cut: bool,
+    enrichment: Enrichment,
+}
+
+/// Looks into /proc, and afterwards whether that was still the process of the record.
+fn look(actor: &Actor, args: Args) -> Looked {
+    let folder = format!("/proc/{}", actor.pid);
+    let read = || -> io::Result<_> {
+        let executable = match fs::read_link(format!("{folder}/exe")) {
+            Ok(path) => Some(path.to_string_lossy().into_owned()),
+            // Kernel threads have none, and say so by the same error as a process that is gone;
+            // which of the two it is, its start time tells.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        let vector = match args {
+            Args::None => None,
+            Args::Redacted | Args::Full => Some(fs::read(format!("{folder}/cmdline"))?),
+        };
+        let same = start_ticks(&fs::read(format!("{folder}/stat"))?)
+            == Some(actor.start_boottime_ns / (1_000_000_000 / USER_HZ));
+        Ok(same.then_some((executable, vector)))
+    };
+    match read() {
+        Ok(Some((executable, vector))) => {
+            let (vector, args_cut) = vector.map_or((None, false), |bytes| {
+                let (vector, cut) = split(&bytes);
+                let told = if args == Args::Full { vector } else { redact(vector) };
+                (Some(told), cut)
+            });
+            Looked { executable, args: vector, args_cut, enrichment: Enrichment::Complete }
+        }
+        Ok(None) => Looked::nothing(Enrichment::ProcessEnded),
+        Err(error) => Looked::nothing(match error.kind() {
+            io::ErrorKind::NotFound => Enrichment::ProcessEnded,
+            io::ErrorKind::PermissionDenied => Enrichment::Denied,
+            // A process that is just ending: ESRCH.
+            _ if error.raw_os_error() == Some(3) => Enrichment::ProcessEnded,
+            _ => Enrichment::Failed,
+        }),
+    }
+}
+
+impl Looked {
+    const fn nothing(enrichment: Enrichment) -> Self {
+        Self { executable: None, args: None, args_cut: false, enrichment }
+    }
+}
+
+/// Units of the times in /proc/PID/stat, per second: the same on every Linux.
+const USER_HZ: u64 = 100;
+
+/// Field 22 of /proc/PID/stat: start time since boot in ticks of [`USER_HZ`]. comm, field 2, may
+/// hold anything; it ends at the last parenthesis.
+fn start_ticks(stat: &[u8]) -> Option<u64> {
+    let end = stat.iter().rposition(|&byte| byte == b')')?;
+    let mut fields = stat.get(end + 1..)?.split(|&byte| byte == b' ').filter(|field| !field.is_empty());
+    str::from_utf8(fields.nth(19)?).ok()?.trim().parse().ok()
+}
+
+/// Splits a NUL-separated vector; the bool says that it is cut.
+fn split(bytes: &[u8]) -> (Vec<String>, bool) {
+    let cut = bytes.len() > ARGS_MAX;
+    let told = bytes.get(..ARGS_MAX).unwrap_or(bytes);
+    let told = told.strip_suffix(b"\0").unwrap_or(told);
+    if told.is_empty() {
+        return (Vec::new(), cut);
+    }
+    let mut args = told.split(|&byte| byte == 0).map(|arg| text_of(arg).into());
+    let vector = args.by_ref().take(ARGS_COUNT_MAX).collect();
+    (vector, cut || args.next().is_some())
+}
+
+#[cfg(test)]
+#[path = "process_tests.rs"]
+mod tests;

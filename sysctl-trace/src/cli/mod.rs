@@ -1,0 +1,84 @@
+//! The command line: arguments → plan → a command → exit status.
+
+mod args;
+mod doctor;
+mod exit;
+mod netns;
+mod notice;
+mod plan;
+pub mod privileges;
+mod run;
+mod schema;
+mod session;
+mod signals;
+mod size;
+mod source;
+mod terminal;
+mod tree;
+mod watch;
+
+use std::{process::ExitCode, time::Instant};
+
+use anyhow::Context as _;
+use clap::{CommandFactory as _, Parser as _, error::ErrorKind};
+
+use self::{
+    args::{Args, Command},
+    exit::Exit,
+    plan::Plan,
+};
+
+/// Parses the arguments, does what they say and returns the exit status.
+pub fn main() -> ExitCode {
+    let started = Instant::now();
+    let exit = dispatch(Args::parse(), started).unwrap_or_else(|error| {
+        notice::error(&error);
+        Exit::Failed
+    });
+    exit.into()
+}
+
+fn dispatch(args: Args, started: Instant) -> anyhow::Result<Exit> {
+    match args.command {
+        Command::Watch(args) => {
+            let plan = match Plan::watch(&args) {
+                Ok(plan) => plan,
+                Err(error) => return Ok(usage("watch", &error)),
+            };
+            runtime()?.block_on(watch::watch(plan, started))
+        }
+        Command::Run(args) => {
+            let plan = match Plan::run(&args) {
+                Ok(plan) => plan,
+                Err(error) => return Ok(usage("run", &error)),
+            };
+            runtime()?.block_on(run::run(plan, started))
+        }
+        Command::Doctor(args) => doctor::doctor(&args),
+        Command::Schema => schema::schema(),
+    }
+}
+
+/// Tells what is wrong with the arguments, the way clap does.
+fn usage(subcommand: &str, error: &plan::Error) -> Exit {
+    let mut command = Args::command();
+    command.build();
+    let command = command
+        .find_subcommand_mut(subcommand)
+        .map_or_else(Args::command, |found| found.clone());
+    let mut command = command;
+    // Nothing is left to be told where standard error is closed.
+    let _ = command.error(ErrorKind::ValueValidation, error).print();
+    Exit::Usage
+}
+
+/// One thread: there is one stream of events, and capabilities belong to threads.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the event loop")
+}
+
+#[cfg(test)]
+mod fake;

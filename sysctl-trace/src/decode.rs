@@ -1,0 +1,202 @@
+//! Bytes → what they say. Pure and total: any bytes give a record or a reason, never a panic.
+
+use std::iter;
+
+use smol_str::{SmolStr, SmolStrBuilder, format_smolstr};
+use sysctl_trace_ebpf::{
+    record::{
+        self, Acted, Actor, KIND_NETNS_CREATE, KIND_NETNS_DESTROY, KIND_SYSCTL_WRITE, NetnsDestroy,
+        Span,
+    },
+    settings::ValueKind,
+};
+use zerocopy::FromBytes;
+
+use crate::event::ValueType;
+
+/// A record as it came, with its texts at hand.
+#[derive(Clone, Copy, Debug)]
+pub enum Record<'a> {
+    /// A network namespace is gone.
+    NetnsDestroy(&'a NetnsDestroy),
+    /// A network namespace was set up, or could not be.
+    NetnsCreate(Deed<'a>),
+    /// A key was written.
+    SysctlWrite(Deed<'a>),
+}
+
+/// Something that a task did.
+#[derive(Clone, Copy, Debug)]
+pub struct Deed<'a> {
+    /// The fixed part.
+    pub acted: &'a Acted,
+    text: &'a [u8],
+}
+
+/// Bytes that are no record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Fewer bytes than the kind needs.
+    #[error("a record of {0} bytes is too short")]
+    Short(usize),
+    /// A kind that this program does not know.
+    #[error("a record of an unknown kind ({0})")]
+    Kind(u32),
+}
+
+/// Takes a record apart.
+pub fn record(bytes: &[u8]) -> Result<Record<'_>, Error> {
+    let short = || Error::Short(bytes.len());
+    let (header, _) = record::Header::ref_from_prefix(bytes).map_err(|_| short())?;
+    match header.kind {
+        KIND_NETNS_DESTROY => {
+            let (destroy, _) = NetnsDestroy::ref_from_prefix(bytes).map_err(|_| short())?;
+            Ok(Record::NetnsDestroy(destroy))
+        }
+        kind @ (KIND_NETNS_CREATE | KIND_SYSCTL_WRITE) => {
+            let (acted, rest) = Acted::ref_from_prefix(bytes).map_err(|_| short())?;
+            let text = rest.get(..acted.deed.text_len as usize).ok_or_else(short)?;
+            let deed = Deed { acted, text };
+            Ok(if kind == KIND_NETNS_CREATE {
+                Record::NetnsCreate(deed)
+            } else {
+                Record::SysctlWrite(deed)
+            })
+        }
+        kind => Err(Error::Kind(kind)),
+    }
+}
+
+impl<'a> Deed<'a> {
+    /// A piece of the text; empty where the span points outside.
+    pub fn text(&self, span: Span) -> &'a [u8] {
+        let from = usize::from(span.offset);
+        self.text.get(from..from + usize::from(span.len)).unwrap_or(&[])
+    }
+
+    /// The actor and its texts: equal bytes are the same process in the same state.
+    pub fn identity(&self) -> (&'a Actor, &'a [u8]) {
+        let text = self.text.get(..self.acted.actor.text_len as usize).unwrap_or(&[]);
+        (&self.acted.actor, text)
+    }
+
+    /// Whether something could not be told in full: one of the record's `CUT_` constants.
+    pub fn is_cut(&self, flag: u32) -> bool {
+        self.acted.header.cut & flag != 0
+    }
+
+    /// The requested text: up to the first NUL, without its last newline.
+    pub fn requested(&self) -> SmolStr {
+        let bytes = self.text(self.acted.deed.requested);
+        let text = until_nul(bytes);
+        text_of(text.strip_suffix(b"\n").unwrap_or(text))
+    }
+
+    /// Names of the key's path, from the top.
+    pub fn path(&self) -> impl Iterator<Item = &'a [u8]> {
+        names(self.text(self.acted.deed.path))
+    }
+}
+
+/// Names that stand leaf first, each followed by NUL, from the top; empty ones are passed over.
+pub fn names(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    bytes.rsplit(|&byte| byte == 0).filter(|name| !name.is_empty())
+}
+
+/// The dotted name of a key: dots within a name are written as slashes, as sysctl(8) does.
+pub fn dotted<'a>(path: impl Iterator<Item = &'a [u8]>) -> SmolStr {
+    joined(path, '.', '/')
+}
+
+/// The path of a key below /proc/sys.
+pub fn slashed<'a>(path: impl Iterator<Item = &'a [u8]>) -> SmolStr {
+    joined(path, '/', '.')
+}
+
+fn joined<'a>(path: impl Iterator<Item = &'a [u8]>, separator: char, dot: char) -> SmolStr {
+    let mut key = SmolStrBuilder::new();
+    for (index, name) in path.enumerate() {
+        if index > 0 {
+            key.push(separator);
+        }
+        for char in String::from_utf8_lossy(name).chars() {
+            key.push(if char == '.' { dot } else { char });
+        }
+    }
+    key.finish()
+}
+
+/// A NUL-padded name, such as comm.
+pub fn until_nul(bytes: &[u8]) -> &[u8] {
+    bytes.split(|&byte| byte == 0).next().unwrap_or(&[])
+}
+
+/// Text from the traced side: bytes that are not UTF-8 become U+FFFD.
+pub fn text_of(bytes: &[u8]) -> SmolStr {
+    SmolStr::new(String::from_utf8_lossy(bytes))
+}
+
+/// How a value is held, from its number in the record.
+pub fn value_kind(number: u32) -> ValueKind {
+    ValueKind::ALL.get(number as usize).copied().unwrap_or(ValueKind::NotDecoded)
+}
+
+/// The public name of how a value is held.
+pub const fn value_type(kind: ValueKind) -> ValueType {
+    match kind {
+        ValueKind::NotDecoded => ValueType::NotDecoded,
+        ValueKind::Int => ValueType::Int,
+        ValueKind::Uint => ValueType::Uint,
+        ValueKind::Ulong => ValueType::Ulong,
+        ValueKind::U8 => ValueType::U8,
+        ValueKind::Bool => ValueType::Bool,
+        ValueKind::Jiffies => ValueType::Jiffies,
+        ValueKind::MsJiffies => ValueType::MsJiffies,
+        ValueKind::UserhzJiffies => ValueType::UserhzJiffies,
+        ValueKind::UlongMsJiffies => ValueType::UlongMsJiffies,
+        ValueKind::String | ValueKind::CongestionControl => ValueType::String,
+    }
+}
+
+/// The text that the key's file shows for these bytes of the key's memory: numbers with tabs
+/// between them. `hz`: ticks per second. `None` where the kind is not decoded.
+pub fn value(kind: ValueKind, bytes: &[u8], hz: u64) -> Option<SmolStr> {
+    let hz = hz.max(1);
+    // As the kernel does it: towards zero, sign kept.
+    let scaled = |units: u64| {
+        move |jiffies: i64| i128::from(jiffies) * i128::from(units) / i128::from(hz)
+    };
+    Some(match kind {
+        ValueKind::NotDecoded => return None,
+        ValueKind::Int => numbers(bytes, |raw| i32::from_ne_bytes(raw)),
+        ValueKind::Uint => numbers(bytes, |raw| u32::from_ne_bytes(raw)),
+        ValueKind::Ulong => numbers(bytes, |raw| u64::from_ne_bytes(raw)),
+        ValueKind::U8 | ValueKind::Bool => numbers(bytes, |raw| u8::from_ne_bytes(raw)),
+        ValueKind::Jiffies => numbers(bytes, |raw| scaled(1)(i32::from_ne_bytes(raw).into())),
+        ValueKind::MsJiffies => numbers(bytes, |raw| scaled(1000)(i32::from_ne_bytes(raw).into())),
+        ValueKind::UserhzJiffies => numbers(bytes, |raw| scaled(100)(i32::from_ne_bytes(raw).into())),
+        ValueKind::UlongMsJiffies => {
+            numbers(bytes, |raw| u128::from(u64::from_ne_bytes(raw)) * 1000 / u128::from(hz))
+        }
+        ValueKind::String | ValueKind::CongestionControl => text_of(until_nul(bytes)),
+    })
+}
+
+fn numbers<const N: usize, T: std::fmt::Display>(
+    bytes: &[u8],
+    number: impl Fn([u8; N]) -> T,
+) -> SmolStr {
+    let (numbers, _) = bytes.as_chunks::<N>();
+    match numbers {
+        [one] => format_smolstr!("{}", number(*one)),
+        many => {
+            let separators = iter::once("").chain(iter::repeat("\t"));
+            let mut text = String::new();
+            for (raw, separator) in many.iter().zip(separators) {
+                text.push_str(separator);
+                text.push_str(&number(*raw).to_string());
+            }
+            SmolStr::new(text)
+        }
+    }
+}

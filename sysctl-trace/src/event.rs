@@ -1,0 +1,434 @@
+//! The public event types: what one line of the JSON stream says.
+//!
+//! Names follow the Elastic Common Schema; objects of our own are `sysctl`, `netns` and `trace`.
+//! Values of keys and opaque 64-bit numbers are strings, counters are integers, time is RFC 3339
+//! in UTC with nine digits. A field that is not known is absent: never 0, never "".
+//!
+//! The JSON Schema of [`Event`] is generated from these types (`sysctl-trace schema`). A minor
+//! version of the schema only adds; a rename or a new meaning is a major one.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use smol_str::SmolStr;
+
+use crate::rendered::Rendered;
+
+/// Version of the event schema: `major.minor`.
+pub const SCHEMA_VERSION: &str = "1.0";
+
+/// One line of the stream.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(title = "sysctl-trace event")]
+pub struct Event {
+    /// When it happened: RFC 3339, UTC, nine digits.
+    #[serde(rename = "@timestamp")]
+    #[schemars(with = "String")]
+    pub timestamp: SmolStr,
+    /// Name and version of this schema.
+    pub schema: Schema,
+    /// What kind of event this is, and where it stands in the stream.
+    pub event: Class,
+    /// The machine.
+    pub host: Arc<Rendered<Host>>,
+    /// Why it failed; absent where it did not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<Error>,
+    /// The task that did it; absent where no process stands behind the event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub process: Option<Arc<Rendered<Process>>>,
+    /// The network namespace that the event is about: the one made or destroyed, or the one that
+    /// a write to a key of a namespace landed in. Absent for keys of the whole node.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub netns: Option<Netns>,
+    /// The key, and what became of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sysctl: Option<Sysctl>,
+    /// About the trace itself.
+    pub trace: Trace,
+}
+
+/// Name and version of the schema that a line follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Schema {
+    /// Always `sysctl-trace`.
+    pub name: &'static str,
+    /// [`SCHEMA_VERSION`] at the time of writing.
+    pub version: &'static str,
+}
+
+impl Schema {
+    /// The schema that this build writes.
+    pub const CURRENT: Self = Self {
+        name: "sysctl-trace",
+        version: SCHEMA_VERSION,
+    };
+}
+
+/// ECS `event.*`: classification, outcome and place in the stream.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Class {
+    /// ECS kind: `event`, or `metric` for loss counts.
+    pub kind: Kind,
+    /// ECS category, a list of one.
+    pub category: [Category; 1],
+    /// ECS type, a list of one.
+    #[serde(rename = "type")]
+    pub type_: [Type; 1],
+    /// What happened.
+    pub action: Action,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Place in this stream: starts at 1, without holes.
+    pub sequence: u64,
+    /// Nanoseconds since boot, suspended time included (CLOCK_BOOTTIME).
+    pub boottime_ns: u64,
+}
+
+/// ECS `event.kind`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// Something happened on the node.
+    Event,
+    /// The trace counts something about itself.
+    Metric,
+}
+
+/// ECS `event.category`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Category {
+    /// A setting came to be or was changed.
+    Configuration,
+    /// The trace itself.
+    Host,
+}
+
+/// ECS `event.type`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Type {
+    /// A namespace was set up.
+    Creation,
+    /// A namespace is gone.
+    Deletion,
+    /// A key was written.
+    Change,
+    /// Loss counts.
+    Info,
+}
+
+/// What happened: `event.action`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// A network namespace was set up, or could not be.
+    NetnsCreate,
+    /// The last reference to a network namespace went away.
+    NetnsDestroy,
+    /// Text was written to a file below /proc/sys.
+    SysctlWrite,
+    /// Events were lost; `trace.lost` says how many and where.
+    EventsLost,
+}
+
+impl Action {
+    /// Every action, in the order of their declaration.
+    pub const ALL: [Self; 4] = [
+        Self::NetnsCreate,
+        Self::NetnsDestroy,
+        Self::SysctlWrite,
+        Self::EventsLost,
+    ];
+
+    /// The name in the stream and on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NetnsCreate => "netns-create",
+            Self::NetnsDestroy => "netns-destroy",
+            Self::SysctlWrite => "sysctl-write",
+            Self::EventsLost => "events-lost",
+        }
+    }
+}
+
+/// ECS `event.outcome`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// The kernel accepted it.
+    Success,
+    /// The kernel refused it; `error.code` says why.
+    Failure,
+    /// Not a matter of success.
+    Unknown,
+}
+
+/// ECS `error.*`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Error {
+    /// The errno by name (`EINVAL`), or its number where it has no name here.
+    #[schemars(with = "String")]
+    pub code: SmolStr,
+}
+
+/// ECS `host.*`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Host {
+    /// Node name of the kernel (`uname -n`).
+    pub name: String,
+    /// The boot.
+    pub boot: Boot,
+}
+
+/// ECS `host.boot.*`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Boot {
+    /// /proc/sys/kernel/random/boot_id.
+    pub id: String,
+}
+
+/// ECS `process.*`: the actor, as the kernel saw it at the event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Process {
+    /// Process id (thread group id) in the initial pid namespace.
+    pub pid: u32,
+    /// comm of the thread that acted, at the event.
+    pub name: String,
+    /// File name of the executable, without its folder; absent for kernel threads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub executable_name: Option<String>,
+    /// Full path of the executable, from /proc; see `enrichment`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub executable: Option<String>,
+    /// Argument vector, from /proc; see `enrichment`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub args: Option<Vec<String>>,
+    /// When the process started: RFC 3339, UTC, nine digits.
+    pub start: String,
+    /// Unique over pids that are used again: boot, pid and start time.
+    pub entity_id: String,
+    /// The thread that acted.
+    pub thread: Thread,
+    /// Effective user, as the initial user namespace numbers it.
+    pub user: Id,
+    /// Effective group, as the initial user namespace numbers it.
+    pub group: Id,
+    /// The parent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Ancestor>,
+    /// Parent, grandparent and so on, at most 8.
+    pub ancestors: Vec<Ancestor>,
+    /// Path of the cgroup from the root of the hierarchy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cgroup: Option<String>,
+    /// Inode numbers of the namespaces that the actor is in.
+    pub namespaces: Namespaces,
+    /// What became of the look into /proc for `executable` and `args`.
+    pub enrichment: Enrichment,
+}
+
+/// ECS `process.thread.*`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Thread {
+    /// Thread id in the initial pid namespace.
+    pub id: u32,
+    /// Capabilities of the thread.
+    pub capabilities: Capabilities,
+}
+
+/// ECS `process.thread.capabilities.*`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Capabilities {
+    /// Effective capabilities by name; a number where the bit has no name here.
+    #[schemars(with = "Vec<String>")]
+    pub effective: Vec<SmolStr>,
+}
+
+/// A user or group id, as ECS writes it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Id {
+    /// The number, in decimal.
+    pub id: String,
+}
+
+/// A process above the actor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Ancestor {
+    /// Process id in the initial pid namespace.
+    pub pid: u32,
+    /// comm of its main thread.
+    pub name: String,
+    /// File name of its executable; absent for kernel threads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub executable_name: Option<String>,
+    /// When it started: RFC 3339, UTC, nine digits.
+    pub start: String,
+    /// As `process.entity_id`.
+    pub entity_id: String,
+}
+
+/// Inode numbers of namespaces, as `/proc/PID/ns/` shows them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Namespaces {
+    /// Network.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub net: Option<u32>,
+    /// Process ids, of the actor itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    /// Mounts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mnt: Option<u32>,
+    /// Users.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<u32>,
+    /// cgroups.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cgroup: Option<u32>,
+}
+
+/// What became of the look into /proc for the parts that the kernel's record does not hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Enrichment {
+    /// Read while the process lived.
+    Complete,
+    /// The process had ended, or its pid belonged to another by then.
+    ProcessEnded,
+    /// The process lived, but this tracer may not look into it.
+    Denied,
+    /// Some other error; the parts are absent.
+    Failed,
+}
+
+/// A network namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+pub struct Netns {
+    /// Inode number, as `/proc/PID/ns/net` shows it. Used again once the namespace is gone.
+    /// Absent where the kernel had not given one yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inum: Option<u32>,
+    /// The kernel's cookie, never used again in a boot; absent before 5.12.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub cookie: Option<SmolStr>,
+    /// Inode number of the user namespace that owns it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_ns: Option<u32>,
+}
+
+/// A key and its values. The texts are those that the file under /proc/sys shows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Sysctl {
+    /// Dotted name, as sysctl(8) takes it: dots within a component are written as slashes.
+    #[schemars(with = "String")]
+    pub key: SmolStr,
+    /// The same with slashes, as it stands below /proc/sys.
+    #[schemars(with = "String")]
+    pub path: SmolStr,
+    /// How the kernel holds the value.
+    #[serde(rename = "type")]
+    pub type_: ValueType,
+    /// The text given, without its last newline. It is read from the writer's memory and only
+    /// tells what was asked. Absent where it could not be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub requested: Option<SmolStr>,
+    /// The value before; absent for a new namespace and where `type` is `not-decoded`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub old: Option<SmolStr>,
+    /// The value after, from the kernel's memory; absent where `type` is `not-decoded`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub new: Option<SmolStr>,
+    /// For a new namespace: the value of the same key in the node's own namespace at that moment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub init_netns: Option<SmolStr>,
+    /// Position in the file that the write began at, in bytes. Numeric keys ignore a write at
+    /// any other than 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub position: Option<u64>,
+    /// How many bytes the writer gave.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// How many bytes the kernel says it took; absent where it refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub written: Option<u64>,
+}
+
+/// How the kernel holds the value of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ValueType {
+    /// One or more `int`.
+    Int,
+    /// One or more `unsigned int`.
+    Uint,
+    /// One or more `unsigned long`.
+    Ulong,
+    /// One `u8`.
+    U8,
+    /// One `bool`.
+    Bool,
+    /// `int` in jiffies, shown in seconds.
+    Jiffies,
+    /// `int` in jiffies, shown in milliseconds.
+    MsJiffies,
+    /// `int` in jiffies, shown in hundredths of a second.
+    UserhzJiffies,
+    /// `unsigned long` in jiffies, shown in milliseconds.
+    UlongMsJiffies,
+    /// Text.
+    String,
+    /// The kernel handles this key in a way of its own: only `requested` is known.
+    NotDecoded,
+}
+
+/// About the trace itself.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Trace {
+    /// Names this run of the tracer.
+    pub session: Arc<Rendered<String>>,
+    /// Fields of this line that were cut, by their dotted names.
+    pub truncated: Vec<&'static str>,
+    /// Loss since the last such event; only for `events-lost`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lost: Option<Lost>,
+}
+
+/// How many events were lost, for each cause.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Lost {
+    /// The ring buffer was full.
+    pub ring_full: u64,
+    /// A write began, but too many others were under way to remember it.
+    pub in_flight: u64,
+    /// The kernel passed over a probe: it was running on that CPU already, or had no room for
+    /// another return.
+    pub probe_missed: u64,
+    /// The kernel's memory could not be read as expected.
+    pub unreadable: u64,
+}
+
+impl Lost {
+    /// What has come since an earlier count.
+    #[must_use]
+    pub const fn since(&self, earlier: &Self) -> Self {
+        Self {
+            ring_full: self.ring_full.saturating_sub(earlier.ring_full),
+            in_flight: self.in_flight.saturating_sub(earlier.in_flight),
+            probe_missed: self.probe_missed.saturating_sub(earlier.probe_missed),
+            unreadable: self.unreadable.saturating_sub(earlier.unreadable),
+        }
+    }
+
+    /// All causes together.
+    pub const fn total(&self) -> u64 {
+        self.ring_full + self.in_flight + self.probe_missed + self.unreadable
+    }
+}

@@ -1,0 +1,9 @@
+//! The kernel's side of the door: what it is made of, the probes in it, and what they say.
+
+pub mod btf;
+pub mod clock;
+pub mod handlers;
+pub mod load;
+pub mod offsets;
+pub mod ring;
+pub mod symbols;

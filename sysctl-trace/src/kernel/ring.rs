@@ -1,0 +1,98 @@
+//! The ring buffer's end in user space, and the kernel's counts of what did not get into it.
+
+use std::{io, time::Duration};
+
+use aya::{
+    Ebpf, Pod,
+    maps::{MapData, MapError, PerCpuArray, RingBuf},
+};
+use sysctl_trace_ebpf::settings::{Losses, Program};
+use tokio::{io::{Interest, unix::AsyncFd}, time::{Instant, sleep_until}};
+
+use crate::event::Lost;
+
+/// How long records are let gather after the first, so that one wake-up serves many. The kernel
+/// wakes a reader only when it has read everything, so during this time nobody is woken.
+const GATHER: Duration = Duration::from_millis(10);
+
+/// Records from the probes, in the order in which the kernel wrote them.
+pub struct Ring {
+    buffer: AsyncFd<RingBuf<MapData>>,
+    losses: PerCpuArray<MapData, LossesPod>,
+    /// When the records that are gathering are to be read.
+    due: Option<Instant>,
+}
+
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+struct LossesPod(Losses);
+
+// SAFETY: plain integers.
+unsafe impl Pod for LossesPod {}
+
+/// Why the maps could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The object lacks a map.
+    #[error("the probes have no map {0}")]
+    NoMap(&'static str),
+    /// aya could not use a map.
+    #[error(transparent)]
+    Map(#[from] MapError),
+    /// The event loop could not take the ring buffer.
+    #[error("waiting for events: {0}")]
+    Io(#[from] io::Error),
+}
+
+impl Ring {
+    /// Takes the maps out of the loaded object. Must be called within an event loop.
+    pub fn open(ebpf: &mut Ebpf) -> Result<Self, Error> {
+        let events = ebpf.take_map("EVENTS").ok_or(Error::NoMap("EVENTS"))?;
+        let losses = ebpf.take_map("LOSSES").ok_or(Error::NoMap("LOSSES"))?;
+        // SAFETY: the ring buffer owns its descriptor and keeps it for as long as it lives.
+        let buffer = unsafe {
+            AsyncFd::register_with_interest(RingBuf::try_from(events)?, Interest::READABLE)
+        };
+        Ok(Self {
+            buffer: buffer.map_err(io::Error::from)?,
+            losses: PerCpuArray::try_from(losses)?,
+            due: None,
+        })
+    }
+
+    /// Waits until there are records. Safe to cancel.
+    pub async fn readable(&mut self) -> Result<(), Error> {
+        let due = match self.due {
+            Some(due) => due,
+            None => {
+                self.buffer.readable_mut().await?.clear_ready();
+                *self.due.insert(Instant::now() + GATHER)
+            }
+        };
+        sleep_until(due).await;
+        self.due = None;
+        Ok(())
+    }
+
+    /// Hands every record that is there to `take`.
+    pub fn drain(&mut self, mut take: impl FnMut(&[u8])) {
+        let buffer = self.buffer.get_mut();
+        while let Some(record) = buffer.next() {
+            take(&record);
+        }
+    }
+
+    /// What the kernel has counted as lost since the probes were loaded.
+    pub fn lost(&self) -> Result<Lost, Error> {
+        let mut lost = Lost::default();
+        for program in 0..Program::COUNT {
+            for LossesPod(counted) in self.losses.get(&program, 0)?.iter() {
+                lost.ring_full += counted.ring_full;
+                lost.in_flight += counted.in_flight;
+                lost.probe_missed += counted.return_missed;
+                lost.unreadable += counted.unreadable;
+            }
+        }
+        Ok(lost)
+    }
+}

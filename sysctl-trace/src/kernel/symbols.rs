@@ -1,0 +1,83 @@
+//! Addresses of kernel objects, from /proc/kallsyms.
+
+use std::{
+    collections::HashMap,
+    fs::File,
+    io::{self, Read},
+};
+
+/// Where the kernel lists its symbols.
+pub const KALLSYMS: &str = "/proc/kallsyms";
+
+/// Addresses by name, of those names that were asked for. A name that the kernel has twice gives
+/// the first.
+#[derive(Debug, Default)]
+pub struct Symbols(HashMap<&'static str, u64>);
+
+impl Symbols {
+    /// Reads the list once, up to the first module.
+    pub fn read(wanted: impl Iterator<Item = &'static str>) -> io::Result<Self> {
+        Self::scan(File::open(KALLSYMS)?, wanted)
+    }
+
+    /// Picks the wanted names out of a list such as kallsyms.
+    pub fn scan(
+        mut list: impl Read,
+        wanted: impl Iterator<Item = &'static str>,
+    ) -> io::Result<Self> {
+        let mut missing: HashMap<&[u8], &'static str> =
+            wanted.map(|name| (name.as_bytes(), name)).collect();
+        let mut found = HashMap::new();
+        let mut buffer = vec![0; 256 * 1024];
+        let mut kept = 0;
+        while !missing.is_empty() {
+            let read = list.read(&mut buffer[kept..])?;
+            if read == 0 {
+                break;
+            }
+            let filled = kept + read;
+            let whole = buffer[..filled].iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+            for line in buffer[..whole].split(|&byte| byte == b'\n') {
+                let Some((address, name)) = split(line) else {
+                    continue;
+                };
+                if name.contains(&b'\t') {
+                    return Ok(Self(found));
+                }
+                if let Some(name) = missing.remove(name)
+                    && let Some(address) = parse(address)
+                {
+                    found.insert(name, address);
+                }
+            }
+            buffer.copy_within(whole..filled, 0);
+            kept = filled - whole;
+            if kept == buffer.len() {
+                break;
+            }
+        }
+        Ok(Self(found))
+    }
+
+    /// Address of a symbol; `None` where the kernel has none or hides it.
+    pub fn get(&self, name: &str) -> Option<u64> {
+        self.0.get(name).copied()
+    }
+
+    /// Whether no address at all could be had.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Address and name of a line: `ffffffff81000000 T name`; `\t[module]` follows in those of modules.
+fn split(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (address, rest) = line.split_at_checked(16)?;
+    Some((address, rest.get(3..)?))
+}
+
+/// The number; `None` for the zero that stands there where the kernel hides addresses.
+fn parse(address: &[u8]) -> Option<u64> {
+    let number = u64::from_str_radix(str::from_utf8(address).ok()?, 16).ok()?;
+    (number != 0).then_some(number)
+}

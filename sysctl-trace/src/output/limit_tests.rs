@@ -1,0 +1,116 @@
+use super::*;
+use crate::{event::Sysctl, output::samples};
+
+fn line(event: &Event) -> String {
+    let mut out = Vec::new();
+    crate::output::json::push_event(&mut out, event).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+fn parsed(event: &Event) -> serde_json::Value {
+    let line = line(event);
+    assert!(line.len() <= 8 * 1024 - 1, "{}", line.len());
+    serde_json::from_str(&line).unwrap()
+}
+
+fn with_sysctl(change: impl FnOnce(&mut Sysctl)) -> Event {
+    let mut event = samples::write("1024", "4096", "1024");
+    change(event.sysctl.as_mut().unwrap());
+    event
+}
+
+fn with_process(change: impl FnOnce(&mut Process)) -> Event {
+    let mut event = samples::write("1024", "4096", "1024");
+    let mut process = samples::process(1, "x");
+    change(&mut process);
+    event.process = Some(Arc::new(Rendered::new(process)));
+    event
+}
+
+#[test]
+fn short_lines_stay_whole() {
+    for event in samples::all() {
+        assert_eq!(parsed(&event)["trace"]["truncated"], serde_json::json!([]));
+    }
+    // 4 KiB of ordinary text fits.
+    let text = "x".repeat(4096);
+    let event = with_sysctl(|sysctl| sysctl.requested = Some(text.as_str().into()));
+    assert_eq!(parsed(&event)["sysctl"]["requested"], text);
+}
+
+#[test]
+fn long_values_are_cut_and_named() {
+    let event = with_sysctl(|sysctl| sysctl.requested = Some("\x01".repeat(4096).into()));
+    let line = parsed(&event);
+    assert_eq!(
+        line["trace"]["truncated"],
+        serde_json::json!(["sysctl.requested"])
+    );
+    assert_eq!(line["sysctl"]["requested"], "\x01".repeat(1024 / 6));
+    assert_eq!(line["sysctl"]["new"], "1024");
+}
+
+#[test]
+fn what_was_cut_before_is_named_once() {
+    let mut event = with_sysctl(|sysctl| sysctl.requested = Some("\x01".repeat(4096).into()));
+    event.trace.truncated = vec!["sysctl.requested"];
+    assert_eq!(
+        parsed(&event)["trace"]["truncated"],
+        serde_json::json!(["sysctl.requested"])
+    );
+}
+
+#[test]
+fn long_arguments_are_cut_and_named() {
+    let event = with_process(|process| {
+        process.args = Some(vec!["a".repeat(600), "ü\"".repeat(300), "c".repeat(9000)]);
+    });
+    let line = parsed(&event);
+    assert_eq!(
+        line["trace"]["truncated"],
+        serde_json::json!(["process.args"])
+    );
+    let args = line["process"]["args"].as_array().unwrap();
+    assert_eq!(args[0], "a".repeat(600));
+    assert!("ü\"".repeat(300).starts_with(args[1].as_str().unwrap()));
+    assert_eq!(args.len(), 2);
+
+    let event = with_process(|process| process.args = Some(vec![String::new(); 5000]));
+    let args = &parsed(&event)["process"]["args"];
+    assert_eq!(args.as_array().unwrap().len(), 1024 / 3);
+}
+
+#[test]
+fn the_worst_fits() {
+    let worst = "\x01".repeat(5000);
+    let mut event = with_process(|process| {
+        process.name = "\x01".repeat(15);
+        process.args = Some(vec![worst.clone(); 3]);
+        process.executable = Some(worst.clone());
+        process.executable_name = Some("\x01".repeat(255));
+        process.cgroup = Some(worst.clone());
+        process.ancestors = (0..8)
+            .map(|pid| {
+                let mut ancestor = samples::ancestor(pid, &"\x01".repeat(15));
+                ancestor.executable_name = Some("\x01".repeat(255));
+                ancestor
+            })
+            .collect();
+        process.parent = process.ancestors.first().cloned();
+    });
+    let sysctl = event.sysctl.as_mut().unwrap();
+    sysctl.requested = Some(worst.as_str().into());
+    sysctl.old = Some(worst.as_str().into());
+    sysctl.new = Some(worst.as_str().into());
+    let line = parsed(&event);
+    assert_eq!(line["trace"]["truncated"].as_array().unwrap().len(), 9);
+    assert_eq!(line["process"]["ancestors"].as_array().unwrap().len(), 8);
+}
+
+#[test]
+fn characters_take_what_serde_takes() {
+    for char in ('\0'..='\u{ff}').chain(['日', '\u{10ffff}']) {
+        let json = serde_json::to_string(&char).unwrap();
+        assert_eq!(json_len(char), json.len() - 2, "{char:?}");
+    }
+}

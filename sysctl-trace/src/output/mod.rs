@@ -1,0 +1,16 @@
+//! Events → bytes. Nothing here decides what is shown.
+//!
+//! [`json`] and [`table`] append lines to a buffer, [`sink`] takes the buffer to a file or pipe,
+//! [`summary`] counts what went by. [`text`] makes hostile text harmless for terminals.
+
+pub mod json;
+mod layout;
+mod limit;
+pub mod sink;
+mod story;
+pub mod summary;
+pub mod table;
+pub mod text;
+
+#[cfg(test)]
+pub(crate) mod samples;

@@ -1,0 +1,223 @@
+//! Events for the tests of this crate: one of each kind, with every field filled somewhere.
+
+use std::sync::Arc;
+
+use crate::{
+    event::{
+        Action, Ancestor, Boot, Capabilities, Category, Class, Enrichment, Error, Event, Host, Id,
+        Kind, Lost, Namespaces, Netns, Outcome, Process, Schema, Sysctl, Thread, Trace, Type,
+        ValueType,
+    },
+    rendered::Rendered,
+};
+
+/// A process `name[pid]` below `containerd-shim[200]`.
+pub(crate) fn process(pid: u32, name: &str) -> Process {
+    let parent = ancestor(200, "containerd-shim");
+    Process {
+        pid,
+        name: name.into(),
+        executable_name: Some("runc".into()),
+        executable: Some("/usr/sbin/runc".into()),
+        args: Some(vec!["runc".into(), "init".into()]),
+        start: "2026-11-22T07:40:34.900000000Z".into(),
+        entity_id: entity(pid),
+        thread: Thread {
+            id: pid,
+            capabilities: Capabilities {
+                effective: vec!["CAP_NET_ADMIN".into(), "CAP_SYS_ADMIN".into()],
+            },
+        },
+        user: Id { id: "0".into() },
+        group: Id { id: "0".into() },
+        parent: Some(parent.clone()),
+        ancestors: vec![parent, ancestor(1, "systemd")],
+        cgroup: Some("/system.slice/docker-0a1b.scope".into()),
+        namespaces: Namespaces {
+            net: Some(4026532281),
+            pid: Some(4026532279),
+            mnt: Some(4026532277),
+            user: Some(4026531837),
+            cgroup: Some(4026532280),
+        },
+        enrichment: Enrichment::Complete,
+    }
+}
+
+/// An ancestor as [`process`] makes them.
+pub(crate) fn ancestor(pid: u32, name: &str) -> Ancestor {
+    Ancestor {
+        pid,
+        name: name.into(),
+        executable_name: Some(name.into()),
+        start: "2026-11-22T07:39:00.000000000Z".into(),
+        entity_id: entity(pid),
+    }
+}
+
+/// The identity that [`process`] and [`ancestor`] give to a pid.
+pub(crate) fn entity(pid: u32) -> String {
+    format!("5ec3f0b5-{pid}-1234567890")
+}
+
+/// A write of `requested` to net.core.somaxconn that took the value from `old` to `new`.
+pub(crate) fn write(requested: &str, old: &str, new: &str) -> Event {
+    Event {
+        process: Some(Arc::new(Rendered::new(process(296, "runc:[2:INIT]")))),
+        netns: Some(netns()),
+        sysctl: Some(Sysctl {
+            key: "net.core.somaxconn".into(),
+            path: "net/core/somaxconn".into(),
+            type_: ValueType::Int,
+            requested: Some(requested.into()),
+            old: Some(old.into()),
+            new: Some(new.into()),
+            init_netns: None,
+            position: Some(0),
+            size: Some(requested.len() as u64),
+            written: Some(requested.len() as u64),
+        }),
+        ..event(
+            Kind::Event,
+            Category::Configuration,
+            Type::Change,
+            Action::SysctlWrite,
+            Outcome::Success,
+        )
+    }
+}
+
+/// A write that the kernel refused with `code`.
+pub(crate) fn refused(code: &str, requested: &str, value: &str) -> Event {
+    let mut event = write(requested, value, value);
+    event.event.outcome = Outcome::Failure;
+    event.error = Some(Error { code: code.into() });
+    let sysctl = event.sysctl.as_mut().unwrap();
+    sysctl.written = None;
+    event
+}
+
+/// A write to a key whose value the tracer does not decode, nor belongs to a namespace.
+pub(crate) fn not_decoded() -> Event {
+    let mut event = write("core.%e", "", "");
+    event.netns = None;
+    let sysctl = event.sysctl.as_mut().unwrap();
+    sysctl.key = "kernel.core_pattern".into();
+    sysctl.path = "kernel/core_pattern".into();
+    sysctl.type_ = ValueType::NotDecoded;
+    sysctl.old = None;
+    sysctl.new = None;
+    event
+}
+
+/// A new namespace with somaxconn 4096, on a node that says 2048.
+pub(crate) fn created() -> Event {
+    let mut event = write("", "", "4096");
+    event.event.type_ = [Type::Creation];
+    event.event.action = Action::NetnsCreate;
+    event.process = Some(Arc::new(Rendered::new(process(312, "unshare"))));
+    let sysctl = event.sysctl.as_mut().unwrap();
+    sysctl.requested = None;
+    sysctl.old = None;
+    sysctl.init_netns = Some("2048".into());
+    sysctl.position = None;
+    sysctl.size = None;
+    sysctl.written = None;
+    event
+}
+
+/// A namespace that could not be made.
+pub(crate) fn not_created() -> Event {
+    let mut event = created();
+    event.event.outcome = Outcome::Failure;
+    event.error = Some(Error {
+        code: "ENOSPC".into(),
+    });
+    event.netns = None;
+    event.sysctl = None;
+    event
+}
+
+/// The end of a namespace.
+pub(crate) fn destroyed() -> Event {
+    Event {
+        netns: Some(netns()),
+        ..event(
+            Kind::Event,
+            Category::Configuration,
+            Type::Deletion,
+            Action::NetnsDestroy,
+            Outcome::Success,
+        )
+    }
+}
+
+/// Loss of 12 events.
+pub(crate) fn lost() -> Event {
+    let mut event = event(
+        Kind::Metric,
+        Category::Host,
+        Type::Info,
+        Action::EventsLost,
+        Outcome::Unknown,
+    );
+    event.trace.lost = Some(Lost {
+        ring_full: 10,
+        in_flight: 0,
+        probe_missed: 2,
+        unreadable: 0,
+    });
+    event
+}
+
+/// One event of each kind.
+pub(crate) fn all() -> Vec<Event> {
+    vec![
+        created(),
+        write("1024", "4096", "1024"),
+        refused("EINVAL", "abc", "1024"),
+        not_decoded(),
+        not_created(),
+        destroyed(),
+        lost(),
+    ]
+}
+
+fn netns() -> Netns {
+    Netns {
+        inum: Some(4026532281),
+        cookie: Some("41".into()),
+        user_ns: Some(4026531837),
+    }
+}
+
+fn event(kind: Kind, category: Category, type_: Type, action: Action, outcome: Outcome) -> Event {
+    Event {
+        timestamp: "2026-11-22T07:40:34.939150120Z".into(),
+        schema: Schema::CURRENT,
+        event: Class {
+            kind,
+            category: [category],
+            type_: [type_],
+            action,
+            outcome,
+            sequence: 0,
+            boottime_ns: 123_456_789,
+        },
+        host: Arc::new(Rendered::new(Host {
+            name: "node1".into(),
+            boot: Boot {
+                id: "5ec3f0b5-5a0e-4b0c-9d0e-3a8f1f7f2b11".into(),
+            },
+        })),
+        error: None,
+        process: None,
+        netns: None,
+        sysctl: None,
+        trace: Trace {
+            session: Arc::new(Rendered::new("3f2a9c51".into())),
+            truncated: Vec::new(),
+            lost: None,
+        },
+    }
+}

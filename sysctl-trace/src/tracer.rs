@@ -1,0 +1,194 @@
+//! Attached probes as a stream of events: the one door that the commands use.
+
+use std::{
+    fs,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use smol_str::SmolStr;
+use tokio::time::{Instant, sleep_until};
+
+use crate::{
+    attribute::{assemble::Assembler, process::Processes},
+    decode,
+    event::{Boot, Event, Host, Lost},
+    kernel::{
+        clock,
+        load::{self, Attached, Facts, Mode},
+        ring::{self, Ring},
+    },
+    rendered::Rendered,
+    time::Epoch,
+};
+
+/// How often the loss counts are looked at and the clocks compared.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// How to attach, and with what.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Which kind of probe to use.
+    pub attach: Attach,
+    /// BTF file to use in place of /sys/kernel/btf/vmlinux.
+    pub btf: Option<PathBuf>,
+    /// Size of the ring buffer in bytes: a power of two and a multiple of the page size.
+    pub buffer_bytes: u32,
+    /// What to tell of argument vectors.
+    pub args: Args,
+}
+
+/// Which kind of probe to use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Attach {
+    /// BTF trampolines; kprobes where they cannot attach.
+    Auto,
+    /// BTF trampolines or nothing.
+    Fentry,
+    /// kprobes and kretprobes.
+    Kprobe,
+}
+
+impl Attach {
+    /// What to try, in this order.
+    pub const fn modes(self) -> &'static [Mode] {
+        match self {
+            Self::Auto => &[Mode::Typed, Mode::Trampoline, Mode::Kprobe],
+            Self::Fentry => &[Mode::Typed, Mode::Trampoline],
+            Self::Kprobe => &[Mode::Kprobe],
+        }
+    }
+}
+
+/// What to tell of argument vectors, which may hold secrets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Args {
+    /// Arguments with what looks like a secret blanked.
+    Redacted,
+    /// Arguments as they are.
+    Full,
+    /// No arguments.
+    None,
+}
+
+/// Attached probes. Dropping it detaches them.
+pub struct Tracer {
+    ring: Ring,
+    attached: Attached,
+    assembler: Assembler,
+    epoch: Epoch,
+    /// Records that were no records: the probes and this program do not fit together.
+    undecodable: u64,
+    told: Lost,
+    look_at: Instant,
+}
+
+/// Why the probes could not be attached or read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// They could not be attached.
+    #[error(transparent)]
+    Load(#[from] load::Error),
+    /// They could not be read.
+    #[error(transparent)]
+    Ring(#[from] ring::Error),
+}
+
+impl Tracer {
+    /// Loads and attaches the probes. Returns when all of them are in place. Must be called within
+    /// an event loop.
+    pub fn attach(options: &Options) -> Result<Self, Error> {
+        let facts = Facts::gather(options.btf.as_ref())?;
+        let mut attached = load::attach(&facts, options.attach.modes(), options.buffer_bytes)?;
+        let ring = Ring::open(&mut attached.ebpf)?;
+        let epoch = Epoch(clock::realtime_minus_boottime_ns());
+        let host = host();
+        let boot = host.boot.id.split('-').next().map(SmolStr::new).unwrap_or_default();
+        let assembler = Assembler {
+            host: Arc::new(Rendered::new(host)),
+            session: Arc::new(Rendered::new(session())),
+            processes: Processes::new(epoch, boot, options.args),
+            hz: clock::ticks_per_second(),
+        };
+        Ok(Self {
+            ring,
+            attached,
+            assembler,
+            epoch,
+            undecodable: 0,
+            told: Lost::default(),
+            look_at: Instant::now() + LOOK_EVERY,
+        })
+    }
+
+    /// In words, how the probes are attached.
+    pub fn attached_as(&self) -> &'static str {
+        self.attached.mode.name()
+    }
+
+    /// Waits until there are events and appends them, oldest first. `event.sequence` is 0: the
+    /// number is given where a line is written. Loss is told within a second as an event. Safe to
+    /// cancel: nothing is lost.
+    pub async fn next(&mut self, events: &mut Vec<Event>) -> Result<(), Error> {
+        tokio::select! {
+            readable = self.ring.readable() => {
+                readable?;
+                self.take(events);
+            }
+            () = sleep_until(self.look_at) => {}
+        }
+        if Instant::now() >= self.look_at {
+            self.look(events)?;
+        }
+        Ok(())
+    }
+
+    /// Appends what the kernel has recorded up to now, without waiting; loss not told yet comes
+    /// last.
+    pub fn drain(&mut self, events: &mut Vec<Event>) -> Result<(), Error> {
+        self.take(events);
+        self.look(events)
+    }
+
+    /// Everything lost since the start, as far as it has been told.
+    pub fn lost(&self) -> Lost {
+        self.told
+    }
+
+    fn take(&mut self, events: &mut Vec<Event>) {
+        let Self { ring, assembler, epoch, undecodable, .. } = self;
+        ring.drain(|bytes| match decode::record(bytes) {
+            Ok(record) => events.push(assembler.event(record, *epoch)),
+            Err(_) => *undecodable += 1,
+        });
+    }
+
+    fn look(&mut self, events: &mut Vec<Event>) -> Result<(), Error> {
+        self.look_at = Instant::now() + LOOK_EVERY;
+        self.epoch = Epoch(clock::realtime_minus_boottime_ns());
+        let mut lost = self.ring.lost()?;
+        lost.unreadable += self.undecodable;
+        let since = lost.since(&self.told);
+        if since.total() > 0 {
+            events.push(self.assembler.loss(since, clock::boottime_ns(), self.epoch));
+            self.told = lost;
+        }
+        Ok(())
+    }
+}
+
+fn host() -> Host {
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let name = rustix::system::uname();
+    Host {
+        name: name.nodename().to_string_lossy().into_owned(),
+        boot: Boot { id: id.trim().to_owned() },
+    }
+}
+
+/// A name for this run that no other run on this machine has: start in nanoseconds and own pid.
+fn session() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    format!("{:x}-{:x}", now.as_nanos(), std::process::id())
+}

@@ -1,0 +1,64 @@
+//! Something for the tracer to see: three network namespaces, and writes to keys of each kind.
+//!
+//! Global values it changes are put back; one write is refused by the kernel on purpose.
+
+use std::{env, fs, path::Path, process::Command};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use nix::sched::{CloneFlags, unshare};
+
+/// What each namespace is given: the key's path below /proc/sys, and the text to write.
+const NAMESPACES: [&[(&str, &str)]; 3] = [
+    &[("net/core/somaxconn", "1024\n")],
+    &[("net/ipv4/tcp_rmem", "4096 65536 1048576\n"), ("net/core/somaxconn", "128\n")],
+    &[("net/ipv4/tcp_congestion_control", "reno\n")],
+];
+
+/// The kernel knows no such algorithm.
+const REFUSED: (&str, &str) = ("net/ipv4/tcp_congestion_control", "nonesuch\n");
+
+fn main() -> Result<()> {
+    match env::args().nth(1) {
+        None => parent(),
+        Some(number) => {
+            let number: usize = number.parse().context("the namespace's number")?;
+            in_namespace(number)
+        }
+    }
+}
+
+fn parent() -> Result<()> {
+    let program = env::current_exe().context("finding this program")?;
+    for number in 0..NAMESPACES.len() {
+        let status = Command::new(&program).arg(number.to_string()).status()?;
+        ensure!(status.success(), "the process in namespace {number} failed: {status}");
+    }
+    change_and_restore("vm/swappiness", "10\n")?;
+    change_and_restore("kernel/printk", "5 4 1 7\n")
+}
+
+fn in_namespace(number: usize) -> Result<()> {
+    let writes = NAMESPACES.get(number).context("there is no such namespace")?;
+    unshare(CloneFlags::CLONE_NEWNET).context("making a network namespace")?;
+    for (key, text) in *writes {
+        write(key, text)?;
+    }
+    if number == NAMESPACES.len() - 1 {
+        let (key, text) = REFUSED;
+        if write(key, text).is_ok() {
+            bail!("the kernel took {text:?} for {key}");
+        }
+    }
+    Ok(())
+}
+
+fn change_and_restore(key: &str, text: &str) -> Result<()> {
+    let path = Path::new("/proc/sys").join(key);
+    let before = fs::read_to_string(&path).with_context(|| format!("reading {key}"))?;
+    write(key, text)?;
+    write(key, &before)
+}
+
+fn write(key: &str, text: &str) -> Result<()> {
+    fs::write(Path::new("/proc/sys").join(key), text).with_context(|| format!("writing {key}"))
+}

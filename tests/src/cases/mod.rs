@@ -1,0 +1,69 @@
+//! The cases that run in a guest, and their registry.
+//!
+//! A case never skips itself: what it needs is asserted by [`environment`], which comes first, and
+//! a case that is not for every kernel says so in the registry, where the host can see it.
+
+mod environment;
+
+use std::time::Duration;
+
+use crate::protocol::CaseInfo;
+
+/// A test case. It runs in a process of its own; an error or a panic is a failure.
+#[derive(Clone, Copy, Debug)]
+pub struct Case {
+    /// What it is called on the command line and in the table of results.
+    pub name: &'static str,
+    /// The kernels it is for.
+    pub kernels: Kernels,
+    /// How long it may take under emulation on a busy machine.
+    pub deadline: Duration,
+    /// The case itself.
+    pub run: fn(&Context) -> anyhow::Result<()>,
+}
+
+/// The kernels a case is for, by the host's labels.
+#[derive(Clone, Copy, Debug)]
+pub enum Kernels {
+    /// Every kernel the harness boots.
+    All,
+    /// Only these.
+    Only(&'static [&'static str]),
+}
+
+/// What a case may ask about its surroundings.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The kernel's label on the host, such as `6.12`.
+    pub kernel: String,
+}
+
+/// Every case, in the order in which they run.
+pub const CASES: &[Case] = &[Case {
+    name: "environment",
+    kernels: Kernels::All,
+    deadline: Duration::from_secs(30),
+    run: environment::run,
+}];
+
+/// The case of that name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Case> {
+    CASES.iter().find(|case| case.name == name)
+}
+
+/// The registry as the host sees it.
+#[must_use]
+pub fn list() -> Vec<CaseInfo> {
+    CASES
+        .iter()
+        .map(|case| CaseInfo {
+            name: case.name.to_owned(),
+            kernels: match case.kernels {
+                Kernels::All => None,
+                Kernels::Only(labels) => Some(labels.iter().map(ToString::to_string).collect()),
+            },
+            deadline_s: case.deadline.as_secs(),
+        })
+        .collect()
+}

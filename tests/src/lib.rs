@@ -1,0 +1,10 @@
+//! The guest side of the tests: what runs inside the virtual machines that `cargo xtask` boots.
+
+pub mod protocol;
+
+#[cfg(feature = "guest")]
+pub mod cases;
+#[cfg(feature = "guest")]
+pub mod guest;
+#[cfg(feature = "guest")]
+pub mod workload;

@@ -1,0 +1,69 @@
+//! `demo`: the tracer's main job, on a scenario made for it.
+
+use std::process::{Command, ExitCode, Stdio};
+
+use anyhow::{Context as _, Result};
+
+use crate::{
+    build,
+    command::tell,
+    machine::{Parts, kernels},
+    vm,
+};
+
+/// Trace a scenario that makes namespaces and writes keys
+///
+/// Natively where this host lets the tracer work, in a virtual machine elsewhere.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Use a virtual machine in any case
+    #[arg(long)]
+    vm: bool,
+}
+
+/// Runs the task.
+pub fn run(args: &Args) -> Result<ExitCode> {
+    let artefacts = build::build()?;
+    let tracer = artefacts.program("sysctl-trace")?;
+    let scenario = artefacts.program("demo-scenario")?;
+    if !args.vm && host_lets_trace(tracer)? {
+        tell("this host lets the tracer work: the demo runs on it");
+        let status = Command::new(tracer)
+            .args(["run", "--"])
+            .arg(scenario)
+            .status()
+            .context("starting the tracer")?;
+        let code = status.code().and_then(|code| u8::try_from(code).ok());
+        return Ok(code.map_or(ExitCode::FAILURE, ExitCode::from));
+    }
+    let kernel = kernels::DEFAULT;
+    if !args.vm {
+        tell("this host does not let the tracer work (`sysctl-trace doctor` says why)");
+    }
+    tell(&format!("the demo runs in a virtual machine, with kernel {kernel}"));
+    let parts = Parts::gather(artefacts)?;
+    let command = ["sysctl-trace", "run", "--", "demo-scenario"].map(str::to_owned).to_vec();
+    let shape = vm::DEFAULT_SHAPE;
+    vm::run_in_guest(
+        &parts,
+        &vm::Args {
+            kernel: kernel.to_owned(),
+            memory: shape.memory_mib,
+            cpus: shape.processors,
+            icount: false,
+            deadline: Some(300),
+            command,
+        },
+    )
+}
+
+fn host_lets_trace(tracer: &std::path::Path) -> Result<bool> {
+    let status = Command::new(tracer)
+        .arg("doctor")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .context("starting `sysctl-trace doctor`")?;
+    Ok(status.success())
+}

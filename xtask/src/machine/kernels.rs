@@ -1,0 +1,112 @@
+//! The kernels that guests boot: Debian's cloud kernels, the newest of each suite.
+//!
+//! Package names move with every security update, so they are resolved from the suite's index,
+//! and what was resolved last serves where there is no network.
+
+use std::{fs, path::Path, path::PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    apt::{Package, Suite},
+    command::tell,
+    paths,
+};
+
+const META_PACKAGE: &str = "linux-image-cloud-amd64";
+
+/// A kernel to boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// What it is called here, and how its release begins.
+    pub label: &'static str,
+    /// The Debian suite that has it.
+    pub suite: &'static str,
+}
+
+/// Every kernel the tests run on, the oldest first.
+pub const ALL: &[Wanted] = &[
+    Wanted { label: "5.10", suite: "bullseye" },
+    Wanted { label: "6.1", suite: "bookworm" },
+    Wanted { label: "6.12", suite: "trixie" },
+    Wanted { label: "7.2", suite: "forky" },
+    Wanted { label: "7.3", suite: "trixie-backports" },
+];
+
+/// The kernel for everything that takes just one.
+pub const DEFAULT: &str = "6.12";
+
+/// A kernel that is there.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Kernel {
+    /// What it is called here.
+    pub label: String,
+    /// Its release, as `uname -r` has it.
+    pub release: String,
+    /// The bootable image.
+    pub image: PathBuf,
+    /// The packages it comes from.
+    pub packages: Vec<Package>,
+}
+
+/// The kernel of that label.
+pub fn find(label: &str) -> Result<Wanted> {
+    match ALL.iter().find(|kernel| kernel.label == label) {
+        Some(kernel) => Ok(*kernel),
+        None => {
+            let labels: Vec<&str> = ALL.iter().map(|kernel| kernel.label).collect();
+            bail!("there is no kernel {label}; there are {}", labels.join(", "))
+        }
+    }
+}
+
+/// Resolves the kernel and makes sure that it is in the cache.
+pub fn obtain(wanted: &Wanted) -> Result<Kernel> {
+    let folder = paths::cache()?.join("kernels");
+    let note = folder.join(format!("{}.json", wanted.label));
+    let _lock = paths::lock_cache()?;
+    match newest(wanted, &folder) {
+        Ok(kernel) => {
+            paths::write_json(&note, &kernel)?;
+            Ok(kernel)
+        }
+        Err(error) => match paths::read_json::<Kernel>(&note).filter(|k| k.image.is_file()) {
+            Some(kernel) => {
+                tell(&format!("going on with kernel {} from the cache: {error:#}", kernel.release));
+                Ok(kernel)
+            }
+            None => Err(error).with_context(|| format!("kernel {} cannot be had", wanted.label)),
+        },
+    }
+}
+
+fn newest(wanted: &Wanted, folder: &Path) -> Result<Kernel> {
+    let suite = Suite::open(wanted.suite)?;
+    let meta = suite.newest(META_PACKAGE)?;
+    let root = folder.join(format!("{}_{}", wanted.suite, meta.version));
+    let packages = suite.exact_closure(meta)?;
+    if !root.is_dir() {
+        suite.unpack(&packages, &root)?;
+    }
+    let (release, image) = find_image(&root)?;
+    Ok(Kernel { label: wanted.label.to_owned(), release, image, packages })
+}
+
+/// The release and the image in the unpacked packages: older ones have boot/vmlinuz-RELEASE, newer
+/// ones usr/lib/modules/RELEASE/vmlinuz.
+fn find_image(root: &Path) -> Result<(String, PathBuf)> {
+    for modules in ["lib/modules", "usr/lib/modules"] {
+        let Ok(entries) = fs::read_dir(root.join(modules)) else { continue };
+        for entry in entries {
+            let entry = entry.context("reading the kernel's folder")?;
+            let release = entry.file_name().display().to_string();
+            let candidates =
+                [entry.path().join("vmlinuz"), root.join(format!("boot/vmlinuz-{release}"))];
+            if let Some(image) = candidates.into_iter().find(|path| path.is_file()) {
+                return Ok((release, image));
+            }
+        }
+    }
+    bail!("{} has no kernel image", root.display())
+}

@@ -1,0 +1,149 @@
+//! QEMU's command line and its process.
+
+use std::{
+    fmt,
+    fs::File,
+    io::{self, Read as _, Seek as _},
+    os::{fd::AsRawFd as _, unix::process::CommandExt as _},
+    path::Path,
+    process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio},
+};
+
+use anyhow::{Context as _, Result};
+
+const PROGRAM: &str = "qemu-system-x86_64";
+
+/// What the guest's processors run on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accelerator {
+    /// The host's processors.
+    Kvm,
+    /// Emulation, several threads at once.
+    Tcg,
+    /// Emulation by one thread whose clock counts instructions: one is one nanosecond.
+    TcgCounted,
+}
+
+impl fmt::Display for Accelerator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Kvm => "KVM",
+            Self::Tcg => "emulated",
+            Self::TcgCounted => "emulated, counting instructions",
+        })
+    }
+}
+
+/// The size of a machine.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// Processors.
+    pub processors: u32,
+    /// Memory, in MiB.
+    pub memory_mib: u32,
+}
+
+/// A running QEMU. It ends when this is dropped or this process ends, whatever the reason.
+#[derive(Debug)]
+pub struct Qemu {
+    child: Child,
+    complaints: File,
+}
+
+impl Qemu {
+    /// Starts a machine. Its first serial port is written to the console file; its second one is
+    /// returned as a pair of pipes.
+    pub fn start(
+        accelerator: Accelerator,
+        shape: Shape,
+        kernel: &Path,
+        initramfs: &File,
+        console: &Path,
+    ) -> Result<(Self, ChildStdin, ChildStdout)> {
+        // QEMU opens files by path, and this one has none of its own.
+        let initramfs = format!("/proc/{}/fd/{}", std::process::id(), initramfs.as_raw_fd());
+        let complaints = tempfile::tempfile().context("making a temporary file")?;
+        let mut command = Command::new(PROGRAM);
+        command
+            .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"])
+            .args(accelerator_arguments(accelerator))
+            .arg("-smp")
+            .arg(shape.processors.to_string())
+            .arg("-m")
+            .arg(shape.memory_mib.to_string())
+            .arg("-kernel")
+            .arg(kernel)
+            .args(["-initrd", &initramfs, "-append", &kernel_arguments()])
+            .arg("-serial")
+            .arg(format!("file:{}", console.display()))
+            .args(["-chardev", "stdio,id=frames,signal=off", "-serial", "chardev:frames"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(complaints.try_clone().context("duplicating a file")?);
+        // SAFETY: between fork and exec only this one system call is made, which allocates nothing.
+        unsafe {
+            command.pre_exec(die_with_parent);
+        }
+        let mut child = command.spawn().with_context(|| format!("starting {PROGRAM}"))?;
+        let input = child.stdin.take().context("QEMU has no standard input")?;
+        let output = child.stdout.take().context("QEMU has no standard output")?;
+        Ok((Self { child, complaints }, input, output))
+    }
+
+    /// Its exit status, when it has ended.
+    pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        self.child.try_wait().context("waiting for QEMU")
+    }
+
+    /// What it has complained about on its standard error, in one line.
+    pub fn complaints(&mut self) -> String {
+        let mut text = String::new();
+        // Without complaints there is still the failure itself.
+        let _ = self.complaints.rewind();
+        let _ = self.complaints.read_to_string(&mut text);
+        text.trim().replace('\n', "; ")
+    }
+}
+
+impl Drop for Qemu {
+    fn drop(&mut self) {
+        // It may have ended already, which is just as well.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn die_with_parent() -> io::Result<()> {
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
+    Ok(())
+}
+
+fn accelerator_arguments(accelerator: Accelerator) -> &'static [&'static str] {
+    match accelerator {
+        Accelerator::Kvm => &["-accel", "kvm", "-cpu", "host"],
+        // QEMU 7.2 gets cmpxchg16b wrong, which kernels use wherever they find it.
+        Accelerator::Tcg => &["-accel", "tcg,thread=multi", "-cpu", "max,-cx16"],
+        Accelerator::TcgCounted => &[
+            "-accel",
+            "tcg,thread=single",
+            "-cpu",
+            "max,-cx16",
+            "-icount",
+            "shift=0,sleep=off",
+        ],
+    }
+}
+
+/// Whatever is wrong with the kernel ends in a panic, and a panic ends QEMU: no hang that could be
+/// a message goes unseen.
+fn kernel_arguments() -> String {
+    [
+        "console=ttyS0",
+        "loglevel=5",
+        "panic=-1",
+        "oops=panic",
+        "softlockup_panic=1",
+        "hung_task_panic=1",
+    ]
+    .join(" ")
+}
