@@ -71,12 +71,17 @@ impl<'a> Deed<'a> {
     /// A piece of the text; empty where the span points outside.
     pub fn text(&self, span: Span) -> &'a [u8] {
         let from = usize::from(span.offset);
-        self.text.get(from..from + usize::from(span.len)).unwrap_or(&[])
+        self.text
+            .get(from..from + usize::from(span.len))
+            .unwrap_or(&[])
     }
 
     /// The actor and its texts: equal bytes are the same process in the same state.
     pub fn identity(&self) -> (&'a Actor, &'a [u8]) {
-        let text = self.text.get(..self.acted.actor.text_len as usize).unwrap_or(&[]);
+        let text = self
+            .text
+            .get(..self.acted.actor.text_len as usize)
+            .unwrap_or(&[]);
         (&self.acted.actor, text)
     }
 
@@ -100,7 +105,9 @@ impl<'a> Deed<'a> {
 
 /// Names that stand leaf first, each followed by NUL, from the top; empty ones are passed over.
 pub fn names(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    bytes.rsplit(|&byte| byte == 0).filter(|name| !name.is_empty())
+    bytes
+        .rsplit(|&byte| byte == 0)
+        .filter(|name| !name.is_empty())
 }
 
 /// The dotted name of a key: dots within a name are written as slashes, as sysctl(8) does.
@@ -138,7 +145,10 @@ pub fn text_of(bytes: &[u8]) -> SmolStr {
 
 /// How a value is held, from its number in the record.
 pub fn value_kind(number: u32) -> ValueKind {
-    ValueKind::ALL.get(number as usize).copied().unwrap_or(ValueKind::NotDecoded)
+    ValueKind::ALL
+        .get(number as usize)
+        .copied()
+        .unwrap_or(ValueKind::NotDecoded)
 }
 
 /// The public name of how a value is held.
@@ -163,9 +173,8 @@ pub const fn value_type(kind: ValueKind) -> ValueType {
 pub fn value(kind: ValueKind, bytes: &[u8], hz: u64) -> Option<SmolStr> {
     let hz = hz.max(1);
     // As the kernel does it: towards zero, sign kept.
-    let scaled = |units: u64| {
-        move |jiffies: i64| i128::from(jiffies) * i128::from(units) / i128::from(hz)
-    };
+    let scaled =
+        |units: u64| move |jiffies: i64| i128::from(jiffies) * i128::from(units) / i128::from(hz);
     Some(match kind {
         ValueKind::NotDecoded => return None,
         ValueKind::Int => numbers(bytes, |raw| i32::from_ne_bytes(raw)),
@@ -174,10 +183,12 @@ pub fn value(kind: ValueKind, bytes: &[u8], hz: u64) -> Option<SmolStr> {
         ValueKind::U8 | ValueKind::Bool => numbers(bytes, |raw| u8::from_ne_bytes(raw)),
         ValueKind::Jiffies => numbers(bytes, |raw| scaled(1)(i32::from_ne_bytes(raw).into())),
         ValueKind::MsJiffies => numbers(bytes, |raw| scaled(1000)(i32::from_ne_bytes(raw).into())),
-        ValueKind::UserhzJiffies => numbers(bytes, |raw| scaled(100)(i32::from_ne_bytes(raw).into())),
-        ValueKind::UlongMsJiffies => {
-            numbers(bytes, |raw| u128::from(u64::from_ne_bytes(raw)) * 1000 / u128::from(hz))
+        ValueKind::UserhzJiffies => {
+            numbers(bytes, |raw| scaled(100)(i32::from_ne_bytes(raw).into()))
         }
+        ValueKind::UlongMsJiffies => numbers(bytes, |raw| {
+            u128::from(u64::from_ne_bytes(raw)) * 1000 / u128::from(hz)
+        }),
         ValueKind::String | ValueKind::CongestionControl => text_of(until_nul(bytes)),
     })
 }

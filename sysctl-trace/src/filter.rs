@@ -31,8 +31,12 @@ impl Filter {
             return true;
         }
         self.action.admit(Some(action))
-            && self.pid.admit(event.process.as_ref().map(|process| process.pid))
-            && self.netns.admit(event.netns.as_ref().and_then(|netns| netns.inum))
+            && self
+                .pid
+                .admit(event.process.as_ref().map(|process| process.pid))
+            && self
+                .netns
+                .admit(event.netns.as_ref().and_then(|netns| netns.inum))
             && match &event.process {
                 Some(process) => self.comm.admit(&[&process.name]),
                 None => self.comm.admit(&[]),

@@ -28,7 +28,10 @@ mod tests {
     #[test]
     fn nine_digits_always() {
         let epoch = Epoch(1_795_333_234_000_000_000);
-        assert_eq!(epoch.timestamp(939_150_120), "2026-11-22T07:40:34.939150120Z");
+        assert_eq!(
+            epoch.timestamp(939_150_120),
+            "2026-11-22T07:40:34.939150120Z"
+        );
         assert_eq!(epoch.timestamp(0), "2026-11-22T07:40:34.000000000Z");
     }
 }

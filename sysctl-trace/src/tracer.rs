@@ -104,7 +104,13 @@ impl Tracer {
         let ring = Ring::open(&mut attached.ebpf)?;
         let epoch = Epoch(clock::realtime_minus_boottime_ns());
         let host = host();
-        let boot = host.boot.id.split('-').next().map(SmolStr::new).unwrap_or_default();
+        let boot = host
+            .boot
+            .id
+            .split('-')
+            .next()
+            .map(SmolStr::new)
+            .unwrap_or_default();
         let assembler = Assembler {
             host: Arc::new(Rendered::new(host)),
             session: Arc::new(Rendered::new(session())),
@@ -157,7 +163,13 @@ impl Tracer {
     }
 
     fn take(&mut self, events: &mut Vec<Event>) {
-        let Self { ring, assembler, epoch, undecodable, .. } = self;
+        let Self {
+            ring,
+            assembler,
+            epoch,
+            undecodable,
+            ..
+        } = self;
         ring.drain(|bytes| match decode::record(bytes) {
             Ok(record) => events.push(assembler.event(record, *epoch)),
             Err(_) => *undecodable += 1,
@@ -183,12 +195,16 @@ fn host() -> Host {
     let name = rustix::system::uname();
     Host {
         name: name.nodename().to_string_lossy().into_owned(),
-        boot: Boot { id: id.trim().to_owned() },
+        boot: Boot {
+            id: id.trim().to_owned(),
+        },
     }
 }
 
 /// A name for this run that no other run on this machine has: start in nanoseconds and own pid.
 fn session() -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     format!("{:x}-{:x}", now.as_nanos(), std::process::id())
 }

@@ -77,7 +77,9 @@ impl CaseInfo {
     /// Whether the case is declared for the kernel with this label.
     #[must_use]
     pub fn is_for(&self, kernel: &str) -> bool {
-        self.kernels.as_ref().is_none_or(|only| only.iter().any(|label| label == kernel))
+        self.kernels
+            .as_ref()
+            .is_none_or(|only| only.iter().any(|label| label == kernel))
     }
 }
 

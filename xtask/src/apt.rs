@@ -64,7 +64,10 @@ impl Suite {
             let path = root.join(file);
             fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
         }
-        let suite = Self { name: name.to_owned(), root };
+        let suite = Self {
+            name: name.to_owned(),
+            root,
+        };
         suite.refresh()?;
         Ok(suite)
     }
@@ -82,10 +85,13 @@ impl Suite {
         if OFFLINE.load(Ordering::Relaxed) && usable {
             return Ok(());
         }
-        tell(&format!("fetching the package index of Debian {}", self.name));
+        tell(&format!(
+            "fetching the package index of Debian {}",
+            self.name
+        ));
         let mut apt = self.apt("apt-get");
         apt.arg("update").stdout(Stdio::null());
-        match command::run(&mut apt) {
+        match command::run_as("apt-get update", &mut apt) {
             Ok(()) => fs::write(&stamp, "").context("noting the index's age"),
             Err(error) if usable => {
                 OFFLINE.store(true, Ordering::Relaxed);
@@ -106,14 +112,17 @@ impl Suite {
     /// The newest version of the package among those that the filter lets pass.
     pub fn newest_where(&self, name: &str, wanted: impl Fn(&str) -> bool) -> Result<Package> {
         // One line a version, newest first: `name | version | source`.
-        let text = command::output(self.apt("apt-cache").args(["madison", name]))?;
+        let text = self.ask(&["madison", name])?;
         let version = text
             .lines()
             .filter_map(|line| line.split('|').nth(1))
             .map(str::trim)
             .find(|version| wanted(version));
         match version {
-            Some(version) => Ok(Package { name: name.to_owned(), version: version.to_owned() }),
+            Some(version) => Ok(Package {
+                name: name.to_owned(),
+                version: version.to_owned(),
+            }),
             None => bail!("Debian {} has no such version of {name}", self.name),
         }
     }
@@ -123,8 +132,7 @@ impl Suite {
         let mut closure = vec![package];
         let mut next = 0;
         while let Some(package) = closure.get(next) {
-            let text =
-                command::output(self.apt("apt-cache").args(["show", &package.spec()]))?;
+            let text = self.ask(&["show", &package.spec()])?;
             for found in exact_dependencies(&text) {
                 if !closure.contains(&found) {
                     closure.push(found);
@@ -146,18 +154,31 @@ impl Suite {
         paths::make_folder(&tree)?;
 
         let names: Vec<String> = packages.iter().map(Package::spec).collect();
-        tell(&format!("downloading from Debian {}: {}", self.name, names.join(", ")));
+        tell(&format!(
+            "downloading from Debian {}: {}",
+            self.name,
+            names.join(", ")
+        ));
         let mut apt = self.apt("apt-get");
         apt.arg("download").args(&names).current_dir(&debs);
         // On a terminal apt shows its progress; else its result is what counts.
-        apt.stdout(if command::on_terminal() { Stdio::inherit() } else { Stdio::null() });
-        command::run(&mut apt)?;
+        apt.stdout(if command::on_terminal() {
+            Stdio::inherit()
+        } else {
+            Stdio::null()
+        });
+        command::run_as("apt-get download", &mut apt)?;
 
         for entry in fs::read_dir(&debs).context("reading the download's folder")? {
             let deb = entry.context("reading the download's folder")?.path();
             command::run(Command::new("dpkg-deb").arg("-x").arg(&deb).arg(&tree))?;
         }
         fs::rename(&tree, folder).with_context(|| format!("putting {} in place", folder.display()))
+    }
+
+    fn ask(&self, args: &[&str]) -> Result<String> {
+        let name = format!("apt-cache {}", args.join(" "));
+        command::output_as(&name, self.apt("apt-cache").args(args))
     }
 
     fn apt(&self, program: &str) -> Command {
@@ -199,7 +220,10 @@ fn exact_dependencies(text: &str) -> Vec<Package> {
         .filter_map(|item| {
             let (name, rest) = item.split_once(" (= ")?;
             let version = rest.strip_suffix(')')?;
-            Some(Package { name: name.to_owned(), version: version.to_owned() })
+            Some(Package {
+                name: name.to_owned(),
+                version: version.to_owned(),
+            })
         })
         .collect()
 }

@@ -9,6 +9,9 @@ fn only_exact_dependencies_are_followed() {
     let names: Vec<String> = exact_dependencies(text).iter().map(Package::spec).collect();
     assert_eq!(
         names,
-        ["linux-base-cloud-amd64=7.2.12-1", "linux-image-7.2.12+deb14-cloud-amd64=7.2.12-1"]
+        [
+            "linux-base-cloud-amd64=7.2.12-1",
+            "linux-image-7.2.12+deb14-cloud-amd64=7.2.12-1"
+        ]
     );
 }

@@ -70,7 +70,13 @@ pub fn build() -> Result<Artefacts> {
 pub fn object() -> Result<PathBuf> {
     tell("building the eBPF object");
     let mut cargo = bpf_cargo("build")?;
-    cargo.args(["-p", "sysctl-trace-ebpf", "--bin", "sysctl-trace-ebpf", "--release"]);
+    cargo.args([
+        "-p",
+        "sysctl-trace-ebpf",
+        "--bin",
+        "sysctl-trace-ebpf",
+        "--release",
+    ]);
     match executables(&mut cargo)?.as_slice() {
         [object] => Ok(object.clone()),
         other => bail!("the build yields {} eBPF objects", other.len()),
@@ -84,7 +90,9 @@ pub fn bpf_cargo(subcommand: &str) -> Result<Command> {
     let rust_src = setup::rust_src()?;
     let flags = [linker.as_str(), "-Cdebuginfo=2", "-Clink-arg=--btf"];
     let mut cargo = cargo(subcommand, "target/bpf", &flags)?;
-    cargo.args(["--target", BPF_TARGET, "-Zbuild-std=core"]).env("RUSTC_BOOTSTRAP", "1");
+    cargo
+        .args(["--target", BPF_TARGET, "-Zbuild-std=core"])
+        .env("RUSTC_BOOTSTRAP", "1");
     if let Some(library) = rust_src {
         // Where cargo takes the sources from instead of the sysroot; it has no stable name.
         cargo.env("__CARGO_TESTS_ONLY_SRC_ROOT", library);
@@ -108,13 +116,19 @@ fn cargo(subcommand: &str, target_dir: &str, flags: &[&str]) -> Result<Command> 
 
 /// Runs the build and returns the programs it names.
 fn executables(cargo: &mut Command) -> Result<Vec<PathBuf>> {
-    cargo.arg("--message-format=json-render-diagnostics").stderr(Stdio::inherit());
+    cargo
+        .arg("--message-format=json-render-diagnostics")
+        .stderr(Stdio::inherit());
     let output = cargo.output().context("starting cargo")?;
     if !output.status.success() {
         bail!("the build failed ({})", output.status);
     }
     let mut found = Vec::new();
-    for line in output.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+    for line in output
+        .stdout
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+    {
         let message: serde_json::Value =
             serde_json::from_slice(line).context("what cargo printed")?;
         if let Some(path) = message["executable"].as_str() {

@@ -11,24 +11,36 @@ use anyhow::{Context as _, Result, bail};
 
 /// Runs the command with its output passed through; an error unless it succeeds.
 pub fn run(command: &mut Command) -> Result<()> {
-    let status = command.status().with_context(|| format!("starting {}", shown(command)))?;
+    run_as(&shown(command), command)
+}
+
+/// As [`run`], for a command that is too long to be shown.
+pub fn run_as(name: &str, command: &mut Command) -> Result<()> {
+    let status = command
+        .status()
+        .with_context(|| format!("starting {name}"))?;
     if !status.success() {
-        bail!("`{}` failed ({status})", shown(command));
+        bail!("`{name}` failed ({status})");
     }
     Ok(())
 }
 
 /// Runs the command and returns what it printed; an error with its complaints unless it succeeds.
 pub fn output(command: &mut Command) -> Result<String> {
+    output_as(&shown(command), command)
+}
+
+/// As [`output`], for a command that is too long to be shown.
+pub fn output_as(name: &str, command: &mut Command) -> Result<String> {
     let output = command
         .stdin(Stdio::null())
         .output()
-        .with_context(|| format!("starting {}", shown(command)))?;
+        .with_context(|| format!("starting {name}"))?;
     if !output.status.success() {
         let complaint = String::from_utf8_lossy(&output.stderr);
-        bail!("`{}` failed ({}): {}", shown(command), output.status, complaint.trim());
+        bail!("`{name}` failed ({}): {}", output.status, complaint.trim());
     }
-    String::from_utf8(output.stdout).with_context(|| format!("what {} printed", shown(command)))
+    String::from_utf8(output.stdout).with_context(|| format!("what {name} printed"))
 }
 
 /// The program's full path, when it is in `PATH` or in the folders for system programs.

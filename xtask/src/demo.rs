@@ -40,9 +40,13 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     if !args.vm {
         tell("this host does not let the tracer work (`sysctl-trace doctor` says why)");
     }
-    tell(&format!("the demo runs in a virtual machine, with kernel {kernel}"));
+    tell(&format!(
+        "the demo runs in a virtual machine, with kernel {kernel}"
+    ));
     let parts = Parts::gather(artefacts)?;
-    let command = ["sysctl-trace", "run", "--", "demo-scenario"].map(str::to_owned).to_vec();
+    let command = ["sysctl-trace", "run", "--", "demo-scenario"]
+        .map(str::to_owned)
+        .to_vec();
     let shape = vm::DEFAULT_SHAPE;
     vm::run_in_guest(
         &parts,

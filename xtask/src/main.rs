@@ -4,6 +4,7 @@ mod apt;
 mod build;
 mod command;
 mod demo;
+mod lint;
 mod machine;
 mod paths;
 mod setup;
@@ -23,6 +24,7 @@ enum Task {
     Build(build::Args),
     Vm(vm::Args),
     Test(test::Args),
+    Lint(lint::Args),
     Demo(demo::Args),
 }
 
@@ -42,6 +44,7 @@ fn run() -> Result<ExitCode> {
         Task::Build(args) => build::run(&args),
         Task::Vm(args) => vm::run(&args),
         Task::Test(args) => test::run(&args),
+        Task::Lint(args) => lint::run(&args),
         Task::Demo(args) => demo::run(&args),
     }
 }

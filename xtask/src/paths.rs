@@ -13,7 +13,9 @@ use serde::{Serialize, de::DeserializeOwned};
 /// The root of the checkout.
 pub fn workspace() -> Result<PathBuf> {
     let xtask = env::var_os("CARGO_MANIFEST_DIR").context("run this through `cargo xtask`")?;
-    let root = Path::new(&xtask).parent().context("the xtask folder has no parent")?;
+    let root = Path::new(&xtask)
+        .parent()
+        .context("the xtask folder has no parent")?;
     Ok(root.to_owned())
 }
 
@@ -34,14 +36,15 @@ pub fn make_folder(path: &Path) -> Result<()> {
     fs::create_dir_all(path).with_context(|| format!("making {}", path.display()))
 }
 
-/// Holds the cache for this process until dropped, so that two runs do not install the same thing
-/// at the same time.
-pub fn lock_cache() -> Result<File> {
-    let path = cache()?.join("lock");
+/// Holds a part of the cache for this process until dropped, so that two runs do not install the
+/// same thing at the same time.
+pub fn lock_cache(part: &str) -> Result<File> {
+    let path = cache()?.join(format!("{part}.lock"));
     let lock = File::create(&path).with_context(|| format!("creating {}", path.display()))?;
     if lock.try_lock().is_err() {
-        eprintln!("waiting for another run that fills the cache");
-        lock.lock().with_context(|| format!("locking {}", path.display()))?;
+        eprintln!("xtask: waiting for another run that is installing {part}");
+        lock.lock()
+            .with_context(|| format!("locking {}", path.display()))?;
     }
     Ok(lock)
 }

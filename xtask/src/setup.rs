@@ -45,7 +45,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         println!("kernel {}: {}", kernel.label, kernel.release);
     }
     if args.ci {
-        println!("cargo-deny: {}", cargo_tool(CARGO_DENY, "checks licences and sources")?.display());
+        println!("cargo-deny: {}", cargo_deny()?.display());
     }
     println!("everything is there, in {}", paths::cache()?.display());
     Ok(ExitCode::SUCCESS)
@@ -113,14 +113,20 @@ pub fn host_packages(need: HostNeed) -> Result<()> {
     let names = names.join(" ");
     let install = format!("apt-get install --no-install-recommends {names}");
     for piece in &missing {
-        tell(&format!("{} is missing; it {}", piece.package, piece.reason));
+        tell(&format!(
+            "{} is missing; it {}",
+            piece.package, piece.reason
+        ));
     }
     ensure!(
         command::find("apt-get").is_some(),
         "this host has no apt-get: install what is named above by its own means"
     );
-    ensure!(command::is_root(), "run this as root, then try again: {install}");
-    let _lock = paths::lock_cache()?;
+    ensure!(
+        command::is_root(),
+        "run this as root, then try again: {install}"
+    );
+    let _lock = paths::lock_cache("packages")?;
     tell(&format!("installing Debian packages: {names}"));
     apt_get(&["update"])?;
     let mut args = vec!["install", "--yes", "--no-install-recommends"];
@@ -129,9 +135,16 @@ pub fn host_packages(need: HostNeed) -> Result<()> {
 }
 
 fn apt_get(args: &[&str]) -> Result<()> {
-    let quiet = if command::on_terminal() { "--quiet=0" } else { "--quiet=1" };
+    let quiet = if command::on_terminal() {
+        "--quiet=0"
+    } else {
+        "--quiet=1"
+    };
     let mut apt = Command::new("apt-get");
-    apt.arg(quiet).args(args).env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null());
+    apt.arg(quiet)
+        .args(args)
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .stdin(Stdio::null());
     command::run(&mut apt)
 }
 
@@ -140,20 +153,31 @@ pub fn bpf_linker() -> Result<PathBuf> {
     cargo_tool(BPF_LINKER, "links the eBPF object")
 }
 
+/// The check of the dependencies' licences and sources.
+pub fn cargo_deny() -> Result<PathBuf> {
+    cargo_tool(CARGO_DENY, "checks the dependencies' licences and sources")
+}
+
 /// Builds the tool once, into a folder of the cache named for its version.
 fn cargo_tool((name, version): (&str, &str), reason: &str) -> Result<PathBuf> {
-    let root = paths::cache()?.join("tools").join(format!("{name}-{version}"));
+    let root = paths::cache()?
+        .join("tools")
+        .join(format!("{name}-{version}"));
     let program = root.join("bin").join(name);
     if program.is_file() {
         return Ok(program);
     }
-    let _lock = paths::lock_cache()?;
+    let _lock = paths::lock_cache("tools")?;
     if program.is_file() {
         return Ok(program);
     }
-    tell(&format!("building {name} {version}, which {reason}; this takes a minute or two"));
+    tell(&format!(
+        "installing {name} {version}, which {reason}; building it takes a minute or two"
+    ));
     let mut cargo = Command::new("cargo");
-    cargo.args(["install", name, "--version", version, "--locked", "--root"]).arg(&root);
+    cargo
+        .args(["install", name, "--version", version, "--locked", "--root"])
+        .arg(&root);
     command::run(&mut cargo)?;
     Ok(program)
 }
@@ -180,12 +204,9 @@ pub fn rust_src() -> Result<Option<PathBuf>> {
     let version = rustc_version()?;
     let root = paths::cache()?.join("rust-src").join(&version);
     let library = root.join(format!("usr/src/rustc-{version}/library"));
-    let _lock = paths::lock_cache()?;
+    let _lock = paths::lock_cache("rust-src")?;
     if !library.is_dir() {
-        tell(&format!(
-            "the standard library's sources are missing; they are compiled for the eBPF target \
-             (where rustup has network, `rustup component add rust-src` does as well)"
-        ));
+        tell("installing rust-src: the eBPF target's own core library is built from it");
         debian_rust_src(&version, &root).with_context(|| {
             format!(
                 "no sources for rustc {version}: run `rustup component add rust-src`, or set \
@@ -203,7 +224,9 @@ fn debian_rust_src(version: &str, root: &std::path::Path) -> Result<()> {
     let suite = Suite::open(RUST_SRC_SUITE)?;
     let package = suite.newest_where("rust-src", |candidate| {
         // 1.95.0+dfsg1-1 is for 1.95.0.
-        candidate.strip_prefix(version).is_some_and(|rest| rest.starts_with(['+', '-', '~']))
+        candidate
+            .strip_prefix(version)
+            .is_some_and(|rest| rest.starts_with(['+', '-', '~']))
     })?;
     suite.unpack(&[package], root)
 }
@@ -211,18 +234,25 @@ fn debian_rust_src(version: &str, root: &std::path::Path) -> Result<()> {
 fn rustc_version() -> Result<String> {
     let text = command::output(Command::new("rustc").arg("-vV"))?;
     let release = text.lines().find_map(|line| line.strip_prefix("release: "));
-    Ok(release.context("rustc does not tell its release")?.to_owned())
+    Ok(release
+        .context("rustc does not tell its release")?
+        .to_owned())
 }
 
 /// A static busybox: the guests' user land.
 pub fn busybox() -> Result<PathBuf> {
     let root = paths::cache()?.join("busybox");
     let program = root.join("usr/bin/busybox");
-    let _lock = paths::lock_cache()?;
+    let _lock = paths::lock_cache("kernels")?;
     if !program.is_file() {
+        tell("installing busybox-static, the guests' user land");
         let suite = Suite::open(BUSYBOX_SUITE)?;
         suite.unpack(&[suite.newest("busybox-static")?], &root)?;
     }
-    ensure!(program.is_file(), "the package busybox-static does not have {}", program.display());
+    ensure!(
+        program.is_file(),
+        "the package busybox-static does not have {}",
+        program.display()
+    );
     Ok(program)
 }

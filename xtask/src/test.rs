@@ -11,7 +11,7 @@ use sysctl_trace_tests::protocol::CaseInfo;
 
 use crate::{
     build::{self, Artefacts},
-    command,
+    command, lint,
     machine::{
         Parts,
         kernels::{self, Wanted},
@@ -28,28 +28,45 @@ pub struct Args {
     /// Only this guest case, and no host tests (may be given again)
     #[arg(long = "case", value_name = "NAME")]
     cases: Vec<String>,
+    /// Also what `cargo xtask lint` checks
+    #[arg(long)]
+    lint: bool,
 }
 
 /// Runs the task.
 pub fn run(args: &Args) -> Result<ExitCode> {
     let wanted: Vec<Wanted> = match args.kernels.as_slice() {
         [] => kernels::ALL.to_vec(),
-        labels => labels.iter().map(|label| kernels::find(label)).collect::<Result<_>>()?,
+        labels => labels
+            .iter()
+            .map(|label| kernels::find(label))
+            .collect::<Result<_>>()?,
+    };
+    let checks = if args.lint {
+        lint::checks()?
+    } else {
+        Vec::new()
     };
     let artefacts = build::build()?;
     let cases = select(list_cases(&artefacts)?, &args.cases)?;
-    let mut results = Results::new(&cases);
+    let mut results = Results::new(&cases, checks);
     if args.cases.is_empty() {
         results.host = host::run()?;
     }
     let parts = Parts::gather(artefacts)?;
     for kernel in &wanted {
-        let cases: Vec<&CaseInfo> =
-            cases.iter().filter(|case| case.is_for(kernel.label)).collect();
+        let cases: Vec<&CaseInfo> = cases
+            .iter()
+            .filter(|case| case.is_for(kernel.label))
+            .collect();
         results.kernels.push(guests::run(&parts, kernel, &cases)?);
     }
     println!("{results}");
-    Ok(if results.all_passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if results.all_passed() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// The guest program is static and lists its cases on the host as well.
@@ -67,5 +84,8 @@ fn select(all: Vec<CaseInfo>, names: &[String]) -> Result<Vec<CaseInfo>> {
             known.join(", ")
         );
     }
-    Ok(all.into_iter().filter(|case| names.is_empty() || names.contains(&case.name)).collect())
+    Ok(all
+        .into_iter()
+        .filter(|case| names.is_empty() || names.contains(&case.name))
+        .collect())
 }

@@ -57,7 +57,10 @@ pub struct Args {
 }
 
 /// The size of a guest unless told otherwise.
-pub const DEFAULT_SHAPE: Shape = Shape { processors: 2, memory_mib: 2048 };
+pub const DEFAULT_SHAPE: Shape = Shape {
+    processors: 2,
+    memory_mib: 2048,
+};
 
 /// Runs the task.
 pub fn run(args: &Args) -> Result<ExitCode> {
@@ -86,9 +89,14 @@ pub fn run_in_guest(parts: &Parts, args: &Args) -> Result<ExitCode> {
         kernel: kernel.label.clone(),
         action: Action::Command(CommandPlan { argv, terminal }),
     };
-    tell(&format!("booting kernel {} ({accelerator})", kernel.release));
+    tell(&format!(
+        "booting kernel {} ({accelerator})",
+        kernel.release
+    ));
     let mut guest = Guest::boot(&kernel, &parts.initramfs(&plan)?, accelerator, shape)?;
-    let deadline = args.deadline.map(|limit| Instant::now() + Duration::from_secs(limit));
+    let deadline = args
+        .deadline
+        .map(|limit| Instant::now() + Duration::from_secs(limit));
     match converse(&mut guest, interactive, deadline) {
         Ok(status) => {
             guest.finish()?;
@@ -96,7 +104,7 @@ pub fn run_in_guest(parts: &Parts, args: &Args) -> Result<ExitCode> {
         }
         Err(error) => match error.downcast::<Failure>() {
             Ok(failure) => {
-                eprint!("error: {failure}");
+                eprintln!("error: {failure}");
                 Ok(ExitCode::from(GUEST_FAILED))
             }
             Err(error) => Err(error),
@@ -128,7 +136,10 @@ fn converse(guest: &mut Guest, interactive: bool, deadline: Option<Instant>) -> 
 }
 
 fn pass_on(stream: &mut impl io::Write, bytes: &[u8]) -> Result<()> {
-    stream.write_all(bytes).and_then(|()| stream.flush()).context("passing on the guest's output")
+    stream
+        .write_all(bytes)
+        .and_then(|()| stream.flush())
+        .context("passing on the guest's output")
 }
 
 /// Sends standard input to the guest, to its end.
@@ -165,7 +176,11 @@ fn host_terminal() -> Option<Terminal> {
     }
     let size = termios::tcgetwinsize(&stdout).ok()?;
     let kind = env::var("TERM").unwrap_or_else(|_| "linux".to_owned());
-    Some(Terminal { rows: size.ws_row, columns: size.ws_col, kind })
+    Some(Terminal {
+        rows: size.ws_row,
+        columns: size.ws_col,
+        kind,
+    })
 }
 
 /// The host's terminal, passing every key to the guest until dropped.

@@ -4,6 +4,7 @@
 //! then the kernel has touched every page of it.
 
 use sysctl_trace_ebpf::record::{CUT_REQUESTED, CUT_REQUESTED_UNREADABLE, REQUESTED_MAX, Span};
+use sysctl_trace_ebpf::settings::ABSENT;
 
 use crate::{
     emit::{Draft, Piece},
@@ -41,7 +42,7 @@ impl Source {
         } else {
             read::<u32>(place)?
         } & setting!(iter.mask);
-        let base = if kind == setting!(iter.ubuf) {
+        let base = if setting!(offsets.iter_ubuf) != ABSENT && kind == setting!(iter.ubuf) {
             setting!(offsets.iter_ubuf)
         } else {
             setting!(offsets.iter_iov)
@@ -145,6 +146,6 @@ fn page_address(page: u64) -> Option<Address> {
     }
     let pages = read::<u64>(setting!(symbols.vmemmap_base) as Address)?;
     let memory = read::<u64>(setting!(symbols.page_offset_base) as Address)?;
-    let number = page.wrapping_sub(pages) / u64::from(setting!(offsets.page_size_of));
+    let number = page.wrapping_sub(pages).checked_div(u64::from(setting!(offsets.page_size_of)))?;
     Some(memory.wrapping_add(number << PAGE_SHIFT) as Address)
 }

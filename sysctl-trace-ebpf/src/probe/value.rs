@@ -40,9 +40,13 @@ impl Holder {
         let handler = read::<u64>(at(table, setting!(offsets.ctl_table_handler)))?;
         let data = read::<Address>(at(table, setting!(offsets.ctl_table_data)))?;
         let maxlen = read::<u32>(at(table, setting!(offsets.ctl_table_maxlen)))?;
-        // SAFETY: the value is copied at once.
-        let kind = unsafe { HANDLERS.get(handler) }.copied();
-        let kind = kind.filter(|_| !data.is_null()).unwrap_or(ValueKind::NotDecoded as u32);
+        let mut kind = ValueKind::NotDecoded as u32;
+        if let Some(known) = HANDLERS.get_ptr(handler) {
+            if !data.is_null() {
+                // SAFETY: the map keeps the place alive while the program runs.
+                kind = unsafe { *known };
+            }
+        }
         Some(Self { data, maxlen, kind })
     }
 

@@ -54,7 +54,9 @@ impl Assembler {
                 netns: netns(&destroy.netns),
                 ..self.frame(&destroy.header, epoch, Action::NetnsDestroy)
             },
-            Record::NetnsCreate(deed) => self.acted(&deed, epoch, Action::NetnsCreate, created(&deed)),
+            Record::NetnsCreate(deed) => {
+                self.acted(&deed, epoch, Action::NetnsCreate, created(&deed))
+            }
             Record::SysctlWrite(deed) => {
                 let sysctl = self.written(&deed);
                 self.acted(&deed, epoch, Action::SysctlWrite, sysctl)
@@ -64,19 +66,17 @@ impl Assembler {
 
     /// The event that tells of loss since the last such one.
     pub fn loss(&self, lost: Lost, boottime_ns: u64, epoch: Epoch) -> Event {
-        let header = Header { kind: 0, cut: 0, boottime_ns };
+        let header = Header {
+            kind: 0,
+            cut: 0,
+            boottime_ns,
+        };
         let mut event = self.frame(&header, epoch, Action::EventsLost);
         event.trace.lost = Some(lost);
         event
     }
 
-    fn acted(
-        &mut self,
-        deed: &Deed<'_>,
-        epoch: Epoch,
-        action: Action,
-        sysctl: Sysctl,
-    ) -> Event {
+    fn acted(&mut self, deed: &Deed<'_>, epoch: Epoch, action: Action, sysctl: Sysctl) -> Event {
         let (process, cut) = self.processes.of(deed);
         let mut event = Event {
             error: error(deed.acted.deed.result),
@@ -96,7 +96,11 @@ impl Assembler {
         let fixed = &deed.acted.deed;
         let kind = value_kind(fixed.value_kind);
         let read = |span, unreadable| {
-            if deed.is_cut(unreadable) { None } else { value(kind, deed.text(span), self.hz) }
+            if deed.is_cut(unreadable) {
+                None
+            } else {
+                value(kind, deed.text(span), self.hz)
+            }
         };
         let readable = !deed.is_cut(CUT_REQUESTED_UNREADABLE);
         Sysctl {
@@ -116,15 +120,24 @@ impl Assembler {
     /// An event without anything particular in it.
     fn frame(&self, header: &Header, epoch: Epoch, action: Action) -> Event {
         let (kind, category, type_, outcome) = match action {
-            Action::NetnsCreate => {
-                (Kind::Event, Category::Configuration, Type::Creation, Outcome::Success)
-            }
-            Action::NetnsDestroy => {
-                (Kind::Event, Category::Configuration, Type::Deletion, Outcome::Success)
-            }
-            Action::SysctlWrite => {
-                (Kind::Event, Category::Configuration, Type::Change, Outcome::Success)
-            }
+            Action::NetnsCreate => (
+                Kind::Event,
+                Category::Configuration,
+                Type::Creation,
+                Outcome::Success,
+            ),
+            Action::NetnsDestroy => (
+                Kind::Event,
+                Category::Configuration,
+                Type::Deletion,
+                Outcome::Success,
+            ),
+            Action::SysctlWrite => (
+                Kind::Event,
+                Category::Configuration,
+                Type::Change,
+                Outcome::Success,
+            ),
             Action::EventsLost => (Kind::Metric, Category::Host, Type::Info, Outcome::Unknown),
         };
         let truncated = if header.cut == 0 {
@@ -153,7 +166,11 @@ impl Assembler {
             process: None,
             netns: None,
             sysctl: None,
-            trace: Trace { session: self.session.clone(), truncated, lost: None },
+            trace: Trace {
+                session: self.session.clone(),
+                truncated,
+                lost: None,
+            },
         }
     }
 }
@@ -185,7 +202,9 @@ fn netns(netns: &record::Netns) -> Option<Netns> {
 /// A negative result as an error: the errno's name, or its number where it is one of those that
 /// only the kernel uses.
 fn error(result: i64) -> Option<Error> {
-    let number = i32::try_from(result.checked_neg()?).ok().filter(|&number| number > 0)?;
+    let number = i32::try_from(result.checked_neg()?)
+        .ok()
+        .filter(|&number| number > 0)?;
     let code = match Errno::from_raw(number) {
         Errno::UnknownErrno => number.to_smolstr(),
         errno => format_smolstr!("{errno:?}"),

@@ -12,9 +12,7 @@ use zerocopy::IntoBytes;
 use super::redact::redact;
 use crate::{
     decode::{Deed, names, text_of, until_nul},
-    event::{
-        Ancestor, Capabilities, Enrichment, Id, Namespaces, Process, Thread,
-    },
+    event::{Ancestor, Capabilities, Enrichment, Id, Namespaces, Process, Thread},
     rendered::Rendered,
     time::Epoch,
     tracer::Args,
@@ -44,7 +42,12 @@ struct Known {
 impl Processes {
     /// `boot`: what makes ids of processes differ between boots.
     pub fn new(epoch: Epoch, boot: SmolStr, args: Args) -> Self {
-        Self { epoch, boot, args, known: HashMap::new() }
+        Self {
+            epoch,
+            boot,
+            args,
+            known: HashMap::new(),
+        }
     }
 
     /// The process behind a record, and which of its fields are cut.
@@ -97,8 +100,12 @@ impl Processes {
                     effective: capabilities(actor.capabilities_effective),
                 },
             },
-            user: Id { id: actor.uid.to_string() },
-            group: Id { id: actor.gid.to_string() },
+            user: Id {
+                id: actor.uid.to_string(),
+            },
+            group: Id {
+                id: actor.gid.to_string(),
+            },
             parent: ancestors.first().cloned(),
             ancestors,
             cgroup: cgroup(deed),
@@ -111,7 +118,14 @@ impl Processes {
             },
             enrichment: looked.enrichment,
         };
-        (process, if looked.args_cut { &["process.args"] } else { &[] })
+        (
+            process,
+            if looked.args_cut {
+                &["process.args"]
+            } else {
+                &[]
+            },
+        )
     }
 
     fn entity_id(&self, pid: u32, start_boottime_ns: u64) -> String {
@@ -134,7 +148,11 @@ fn cgroup(deed: &Deed<'_>) -> Option<String> {
         path.push('/');
         path.push_str(&text_of(name));
     }
-    Some(if path.is_empty() { "/".to_owned() } else { path })
+    Some(if path.is_empty() {
+        "/".to_owned()
+    } else {
+        path
+    })
 }
 
 fn capabilities(bits: u64) -> Vec<SmolStr> {
@@ -179,10 +197,19 @@ fn look(actor: &Actor, args: Args) -> Looked {
         Ok(Some((executable, vector))) => {
             let (vector, args_cut) = vector.map_or((None, false), |bytes| {
                 let (vector, cut) = split(&bytes);
-                let told = if args == Args::Full { vector } else { redact(vector) };
+                let told = if args == Args::Full {
+                    vector
+                } else {
+                    redact(vector)
+                };
                 (Some(told), cut)
             });
-            Looked { executable, args: vector, args_cut, enrichment: Enrichment::Complete }
+            Looked {
+                executable,
+                args: vector,
+                args_cut,
+                enrichment: Enrichment::Complete,
+            }
         }
         Ok(None) => Looked::nothing(Enrichment::ProcessEnded),
         Err(error) => Looked::nothing(match error.kind() {
@@ -197,7 +224,12 @@ fn look(actor: &Actor, args: Args) -> Looked {
 
 impl Looked {
     const fn nothing(enrichment: Enrichment) -> Self {
-        Self { executable: None, args: None, args_cut: false, enrichment }
+        Self {
+            executable: None,
+            args: None,
+            args_cut: false,
+            enrichment,
+        }
     }
 }
 
@@ -208,7 +240,10 @@ const USER_HZ: u64 = 100;
 /// hold anything; it ends at the last parenthesis.
 fn start_ticks(stat: &[u8]) -> Option<u64> {
     let end = stat.iter().rposition(|&byte| byte == b')')?;
-    let mut fields = stat.get(end + 1..)?.split(|&byte| byte == b' ').filter(|field| !field.is_empty());
+    let mut fields = stat
+        .get(end + 1..)?
+        .split(|&byte| byte == b' ')
+        .filter(|field| !field.is_empty());
     str::from_utf8(fields.nth(19)?).ok()?.trim().parse().ok()
 }
 

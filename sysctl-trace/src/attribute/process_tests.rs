@@ -19,9 +19,15 @@ fn own_start_time_is_that_of_the_stat_file() {
 
 #[test]
 fn vectors_are_split_and_cut() {
-    assert_eq!(split(b"a\0b c\0"), (vec!["a".to_owned(), "b c".to_owned()], false));
+    assert_eq!(
+        split(b"a\0b c\0"),
+        (vec!["a".to_owned(), "b c".to_owned()], false)
+    );
     assert_eq!(split(b""), (vec![], false));
-    assert_eq!(split(b"a\0\0b"), (vec!["a".to_owned(), String::new(), "b".to_owned()], false));
+    assert_eq!(
+        split(b"a\0\0b"),
+        (vec!["a".to_owned(), String::new(), "b".to_owned()], false)
+    );
     let (long, cut) = split(&[b'x'; ARGS_MAX + 1]);
     assert!(cut && long[0].len() == ARGS_MAX);
     let (many, cut) = split(&b"x\0".repeat(ARGS_COUNT_MAX + 1));
@@ -30,5 +36,8 @@ fn vectors_are_split_and_cut() {
 
 #[test]
 fn capabilities_have_names_or_numbers() {
-    assert_eq!(capabilities(1 | 1 << 21 | 1 << 63), ["CAP_CHOWN", "CAP_SYS_ADMIN", "63"]);
+    assert_eq!(
+        capabilities(1 | 1 << 21 | 1 << 63),
+        ["CAP_CHOWN", "CAP_SYS_ADMIN", "63"]
+    );
 }

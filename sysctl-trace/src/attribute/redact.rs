@@ -5,8 +5,16 @@ pub const REDACTED: &str = "[redacted]";
 
 /// Parts of names whose values are secrets.
 const SECRET_NAMES: [&str; 10] = [
-    "password", "passwd", "passphrase", "secret", "token", "apikey", "api-key", "api_key",
-    "credential", "private-key",
+    "password",
+    "passwd",
+    "passphrase",
+    "secret",
+    "token",
+    "apikey",
+    "api-key",
+    "api_key",
+    "credential",
+    "private-key",
 ];
 
 /// Blanks the values of options and variables that are named like secrets: `--token=X`,
@@ -19,7 +27,11 @@ pub fn redact(args: Vec<String>) -> Vec<String> {
                 return REDACTED.to_owned();
             }
             if let Some((name, _)) = arg.split_once('=') {
-                return if is_secret(name) { format!("{name}={REDACTED}") } else { without_userinfo(arg) };
+                return if is_secret(name) {
+                    format!("{name}={REDACTED}")
+                } else {
+                    without_userinfo(arg)
+                };
             }
             value_follows = arg.starts_with('-') && is_secret(&arg);
             without_userinfo(arg)
@@ -57,9 +69,18 @@ mod tests {
 
     #[test]
     fn values_named_like_secrets_are_blanked() {
-        assert_eq!(redacted(&["a", "--token=x", "b"]), ["a", "--token=[redacted]", "b"]);
-        assert_eq!(redacted(&["a", "--password", "x", "b"]), ["a", "--password", REDACTED, "b"]);
-        assert_eq!(redacted(&["env", "DB_PASSWORD=x"]), ["env", "DB_PASSWORD=[redacted]"]);
+        assert_eq!(
+            redacted(&["a", "--token=x", "b"]),
+            ["a", "--token=[redacted]", "b"]
+        );
+        assert_eq!(
+            redacted(&["a", "--password", "x", "b"]),
+            ["a", "--password", REDACTED, "b"]
+        );
+        assert_eq!(
+            redacted(&["env", "DB_PASSWORD=x"]),
+            ["env", "DB_PASSWORD=[redacted]"]
+        );
         assert_eq!(
             redacted(&["curl", "https://me:pw@host/x?a@b"]),
             ["curl", "https://me:[redacted]@host/x?a@b"]
@@ -68,7 +89,14 @@ mod tests {
 
     #[test]
     fn all_else_stays() {
-        let plain = ["sysctl", "-w", "net.core.somaxconn=128", "--password", "-v", "http://h:80/a@b"];
+        let plain = [
+            "sysctl",
+            "-w",
+            "net.core.somaxconn=128",
+            "--password",
+            "-v",
+            "http://h:80/a@b",
+        ];
         assert_eq!(redacted(&plain), plain);
     }
 }

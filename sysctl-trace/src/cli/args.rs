@@ -73,13 +73,10 @@ pub struct Watch {
     #[arg(long, value_name = "DURATION")]
     pub timeout: Option<String>,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "it would be shown as help")]
     pub filter: Filter,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "it would be shown as help")]
     pub output: Output,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "it would be shown as help")]
     pub probes: Probes,
 }
 
@@ -90,13 +87,10 @@ pub struct Run {
     #[arg(long)]
     pub tree: bool,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "it would be shown as help")]
     pub filter: Filter,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "it would be shown as help")]
     pub output: Output,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "it would be shown as help")]
     pub probes: Probes,
     /// The command to run, and its arguments
     #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
@@ -133,7 +127,7 @@ pub struct Output {
     #[arg(long)]
     pub json: bool,
     /// Write events to a file instead of standard output; a regular file is emptied first
-    #[arg(short, long = "output", value_name = "FILE")]
+    #[arg(short = 'o', long = "output", value_name = "FILE")]
     pub file: Option<PathBuf>,
     /// Colour the table
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]

@@ -16,9 +16,7 @@ pub fn resolve(named: &[Sign<Netns>]) -> anyhow::Result<Values<u32>> {
     for sign in named {
         values.add(sign.clone().try_map(|netns| match netns {
             Netns::Inum(inum) => Ok(inum),
-            Netns::Path(path) => {
-                inum(&path).with_context(|| format!("--netns {}", path.display()))
-            }
+            Netns::Path(path) => inum(&path).with_context(|| format!("--netns {}", path.display())),
         })?);
     }
     Ok(values)

@@ -6,7 +6,8 @@ use anyhow::Context as _;
 
 use crate::{
     cli::{
-        exit::Exit, netns, notice,
+        exit::Exit,
+        netns, notice,
         plan::{self, Plan},
         source::Source,
         terminal,

@@ -17,7 +17,10 @@ pub fn charset() -> Charset {
 
 /// The first variable that is set and not empty decides.
 fn charset_of(variables: [Option<String>; 3]) -> Charset {
-    let locale = variables.into_iter().flatten().find(|text| !text.is_empty());
+    let locale = variables
+        .into_iter()
+        .flatten()
+        .find(|text| !text.is_empty());
     let locale = locale.unwrap_or_default().to_ascii_lowercase();
     if locale.contains("utf-8") || locale.contains("utf8") {
         Charset::Unicode

@@ -73,7 +73,9 @@ struct Head {
 impl<'a> Btf<'a> {
     /// Finds the structs, unions and enums of the given names.
     pub fn parse(bytes: &'a [u8], names: &[&str]) -> Result<Self, Error> {
-        let magic = bytes.first_chunk::<2>().map_or(0, |raw| u16::from_le_bytes(*raw));
+        let magic = bytes
+            .first_chunk::<2>()
+            .map_or(0, |raw| u16::from_le_bytes(*raw));
         if magic != MAGIC {
             return Err(Error::Magic(magic));
         }
@@ -98,13 +100,19 @@ impl<'a> Btf<'a> {
             let id = self.places.len() as u32;
             let head = self.head_at(place).ok_or(Error::Truncated(id))?;
             self.places.push(place as u32);
-            if matches!(head.kind, KIND_STRUCT | KIND_UNION | KIND_ENUM | KIND_ENUM64) {
+            if matches!(
+                head.kind,
+                KIND_STRUCT | KIND_UNION | KIND_ENUM | KIND_ENUM64
+            ) {
                 let name = self.string(head.name).ok_or(Error::Truncated(id))?;
                 if names.iter().any(|wanted| wanted.as_bytes() == name) {
                     self.named.entry(name).or_insert(id);
                 }
             }
-            let tail = tail(&head).ok_or(Error::Kind { kind: head.kind, id })?;
+            let tail = tail(&head).ok_or(Error::Kind {
+                kind: head.kind,
+                id,
+            })?;
             place += HEAD + tail;
         }
         Ok(())
@@ -173,7 +181,9 @@ impl<'a> Btf<'a> {
                 return Some((bits, member_type));
             }
             if member_name.is_empty() {
-                let inner = self.resolve(member_type).and_then(|id| self.find(id, name, depth + 1));
+                let inner = self
+                    .resolve(member_type)
+                    .and_then(|id| self.find(id, name, depth + 1));
                 if let Some((inner, type_)) = inner {
                     return Some((bits + inner, type_));
                 }

@@ -43,7 +43,13 @@ impl Builder {
         let mut bytes = Vec::new();
         bytes.extend_from_slice(&MAGIC.to_le_bytes());
         bytes.extend_from_slice(&[1, 0]);
-        for word in [24, 0, self.types.len() as u32, self.types.len() as u32, self.strings.len() as u32] {
+        for word in [
+            24,
+            0,
+            self.types.len() as u32,
+            self.types.len() as u32,
+            self.strings.len() as u32,
+        ] {
             bytes.extend_from_slice(&word.to_le_bytes());
         }
         bytes.extend(self.types);
@@ -98,7 +104,13 @@ fn what_is_not_there_is_none() {
 fn every_cut_is_an_error_and_no_panic() {
     let bytes = sample();
     for len in 0..bytes.len() {
-        assert!(Btf::parse(&bytes[..len], &["outer"]).is_err(), "cut at {len}");
+        assert!(
+            Btf::parse(&bytes[..len], &["outer"]).is_err(),
+            "cut at {len}"
+        );
     }
-    assert_eq!(Btf::parse(b"\x7fELF", &[]).err(), Some(Error::Magic(0x457f)));
+    assert_eq!(
+        Btf::parse(b"\x7fELF", &[]).err(),
+        Some(Error::Magic(0x457f))
+    );
 }

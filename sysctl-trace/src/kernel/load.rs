@@ -70,18 +70,50 @@ pub enum At {
 /// BTF trampolines, in the order in which they are attached. Returns come before the entries that
 /// they belong to, so that no entry waits for a return that nobody sees.
 pub const TRAMPOLINES: [Probe; 4] = [
-    Probe { program: "netns_create_fexit", function: "copy_net_ns", at: At::Return },
-    Probe { program: "netns_destroy_fentry", function: "__put_net", at: At::Entry },
-    Probe { program: "sysctl_write_fexit", function: "proc_sys_write", at: At::Return },
-    Probe { program: "sysctl_write_fentry", function: "proc_sys_write", at: At::Entry },
+    Probe {
+        program: "netns_create_fexit",
+        function: "copy_net_ns",
+        at: At::Return,
+    },
+    Probe {
+        program: "netns_destroy_fentry",
+        function: "__put_net",
+        at: At::Entry,
+    },
+    Probe {
+        program: "sysctl_write_fexit",
+        function: "proc_sys_write",
+        at: At::Return,
+    },
+    Probe {
+        program: "sysctl_write_fentry",
+        function: "proc_sys_write",
+        at: At::Entry,
+    },
 ];
 
 /// The same as kprobes.
 pub const KPROBES: [Probe; 4] = [
-    Probe { program: "netns_create_kretprobe", function: "copy_net_ns", at: At::Return },
-    Probe { program: "netns_destroy_kprobe", function: "__put_net", at: At::Entry },
-    Probe { program: "sysctl_write_kretprobe", function: "proc_sys_write", at: At::Return },
-    Probe { program: "sysctl_write_kprobe", function: "proc_sys_write", at: At::Entry },
+    Probe {
+        program: "netns_create_kretprobe",
+        function: "copy_net_ns",
+        at: At::Return,
+    },
+    Probe {
+        program: "netns_destroy_kprobe",
+        function: "__put_net",
+        at: At::Entry,
+    },
+    Probe {
+        program: "sysctl_write_kretprobe",
+        function: "proc_sys_write",
+        at: At::Return,
+    },
+    Probe {
+        program: "sysctl_write_kprobe",
+        function: "proc_sys_write",
+        at: At::Entry,
+    },
 ];
 
 /// Why the probes are not in place.
@@ -145,16 +177,24 @@ pub enum Error {
 }
 
 fn list(errors: &[(Mode, Error)]) -> String {
-    errors.iter().map(|(mode, error)| format!("\n  {}: {error}", mode.name())).collect()
+    errors
+        .iter()
+        .map(|(mode, error)| format!("\n  {}: {error}", mode.name()))
+        .collect()
 }
 
 /// The error and what is below it, without the verifier's log of many pages.
 fn explain(error: &ProgramError) -> String {
     match error {
-        ProgramError::LoadError { io_error, verifier_log } => {
+        ProgramError::LoadError {
+            io_error,
+            verifier_log,
+        } => {
             let log = verifier_log.to_string();
             let last = log.lines().rev().find(|line| {
-                !line.is_empty() && !line.starts_with("processed") && !line.starts_with("verification")
+                !line.is_empty()
+                    && !line.starts_with("processed")
+                    && !line.starts_with("verification")
             });
             match last {
                 Some(line) => format!("{io_error} ({line})"),
@@ -186,7 +226,10 @@ impl Facts {
     /// Asks BTF and kallsyms. `btf`: a file to use in place of the kernel's own.
     pub fn gather(btf: Option<&PathBuf>) -> Result<Self, Error> {
         let path = btf.cloned().unwrap_or_else(|| PathBuf::from(KERNEL_BTF));
-        let bytes = fs::read(&path).map_err(|source| Error::Btf { path: path.clone(), source })?;
+        let bytes = fs::read(&path).map_err(|source| Error::Btf {
+            path: path.clone(),
+            source,
+        })?;
         let types = btf::Btf::parse(&bytes, &offsets::TYPES)
             .map_err(|source| Error::BadBtf { path, source })?;
         let offsets = offsets::offsets(&types)?;
@@ -246,10 +289,16 @@ fn attach_as(facts: &Facts, mode: Mode, buffer_bytes: u32) -> Result<Attached, E
     }
     // Before 5.11 maps are charged against this limit. Where it can't be raised, the kernel says
     // so when the maps are made.
-    let unlimited = Rlimit { current: None, maximum: None };
+    let unlimited = Rlimit {
+        current: None,
+        maximum: None,
+    };
     let _ = setrlimit(Resource::Memlock, unlimited);
 
-    let settings = Settings { typed_loads: u32::from(mode == Mode::Typed), ..facts.settings };
+    let settings = Settings {
+        typed_loads: u32::from(mode == Mode::Typed),
+        ..facts.settings
+    };
     let mut ebpf = EbpfLoader::new()
         .btf(None)
         .override_global(SETTINGS_SYMBOL, settings.as_bytes(), true)
@@ -288,7 +337,9 @@ fn fill_handlers(ebpf: &mut Ebpf, facts: &Facts) -> Result<(), Error> {
 }
 
 fn attach_trampoline(ebpf: &mut Ebpf, probe: &Probe, btf: &Btf) -> Result<(), ProgramError> {
-    let program = ebpf.program_mut(probe.program).ok_or(ProgramError::NotLoaded)?;
+    let program = ebpf
+        .program_mut(probe.program)
+        .ok_or(ProgramError::NotLoaded)?;
     match probe.at {
         At::Entry => {
             let program: &mut FEntry = program.try_into()?;
@@ -305,7 +356,9 @@ fn attach_trampoline(ebpf: &mut Ebpf, probe: &Probe, btf: &Btf) -> Result<(), Pr
 }
 
 fn attach_kprobe(ebpf: &mut Ebpf, probe: &Probe) -> Result<(), ProgramError> {
-    let program = ebpf.program_mut(probe.program).ok_or(ProgramError::NotLoaded)?;
+    let program = ebpf
+        .program_mut(probe.program)
+        .ok_or(ProgramError::NotLoaded)?;
     let program: &mut KProbe = program.try_into()?;
     program.load()?;
     program.attach(probe.function, 0)?;

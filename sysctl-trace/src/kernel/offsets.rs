@@ -46,13 +46,17 @@ pub struct Missing(pub String);
 /// Where the probes find what they read.
 pub fn offsets(btf: &Btf<'_>) -> Result<Offsets, Missing> {
     let field = |name: &str, path: &str| {
-        btf.offset_of(name, path).ok_or_else(|| Missing(format!("{name}.{path}")))
+        btf.offset_of(name, path)
+            .ok_or_else(|| Missing(format!("{name}.{path}")))
     };
     let either = |name: &str, first: &str, second: &str| {
         field(name, first).or_else(|missing| field(name, second).map_err(|_| missing))
     };
     let optional = |name: &str, path: &str| btf.offset_of(name, path).unwrap_or(ABSENT);
-    let size = |name: &str| btf.size_of(name).ok_or_else(|| Missing(format!("struct {name}")));
+    let size = |name: &str| {
+        btf.size_of(name)
+            .ok_or_else(|| Missing(format!("struct {name}")))
+    };
     let old_iter = btf.offset_of("iov_iter", "iter_type").is_none();
     Ok(Offsets {
         task_tgid: field("task_struct", "tgid")?,
@@ -88,7 +92,9 @@ pub fn offsets(btf: &Btf<'_>) -> Result<Offsets, Missing> {
         dentry_name: field("dentry", "d_name.name")?,
         css_set_dfl_cgrp: field("css_set", "dfl_cgrp")?,
         css_set_subsys: field("css_set", "subsys")?,
-        pids_cgrp_id: btf.enum_value("cgroup_subsys_id", "pids_cgrp_id").unwrap_or(ABSENT),
+        pids_cgrp_id: btf
+            .enum_value("cgroup_subsys_id", "pids_cgrp_id")
+            .unwrap_or(ABSENT),
         css_cgroup: field("cgroup_subsys_state", "cgroup")?,
         cgroup_kn: field("cgroup", "kn")?,
         kernfs_node_name: field("kernfs_node", "name")?,
@@ -134,12 +140,17 @@ pub fn offsets(btf: &Btf<'_>) -> Result<Offsets, Missing> {
 /// How this kernel numbers what an iov_iter walks over.
 pub fn iter_kinds(btf: &Btf<'_>) -> Result<IterKinds, Missing> {
     let value = |name: &str| {
-        btf.enum_value("iter_type", name).ok_or_else(|| Missing(format!("enum iter_type {name}")))
+        btf.enum_value("iter_type", name)
+            .ok_or_else(|| Missing(format!("enum iter_type {name}")))
     };
     Ok(IterKinds {
         // Where the type is a bit mask (before 5.14), its low bits tell the direction; where it is
         // a number, it is a byte of its own.
-        mask: if btf.offset_of("iov_iter", "iter_type").is_none() { !3 } else { 0xff },
+        mask: if btf.offset_of("iov_iter", "iter_type").is_none() {
+            !3
+        } else {
+            0xff
+        },
         ubuf: btf.enum_value("iter_type", "ITER_UBUF").unwrap_or(ABSENT),
         iovec: value("ITER_IOVEC")?,
         kvec: value("ITER_KVEC")?,

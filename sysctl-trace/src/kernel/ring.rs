@@ -7,7 +7,10 @@ use aya::{
     maps::{MapData, MapError, PerCpuArray, RingBuf},
 };
 use sysctl_trace_ebpf::settings::{Losses, Program};
-use tokio::{io::{Interest, unix::AsyncFd}, time::{Instant, sleep_until}};
+use tokio::{
+    io::{Interest, unix::AsyncFd},
+    time::{Instant, sleep_until},
+};
 
 use crate::event::Lost;
 

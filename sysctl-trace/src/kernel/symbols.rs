@@ -36,7 +36,10 @@ impl Symbols {
                 break;
             }
             let filled = kept + read;
-            let whole = buffer[..filled].iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+            let whole = buffer[..filled]
+                .iter()
+                .rposition(|&byte| byte == b'\n')
+                .map_or(0, |end| end + 1);
             for line in buffer[..whole].split(|&byte| byte == b'\n') {
                 let Some((address, name)) = split(line) else {
                     continue;

@@ -61,6 +61,8 @@ pub(super) struct Layout {
 const KEY_AND_VALUE: usize = 40;
 /// A key is rarely longer: what is left beyond it goes to the value.
 const KEY_AT_MOST: usize = 44;
+/// What is left beyond it stays at the right, so that the rest of the row is not far away.
+const VALUE_AT_MOST: usize = 60;
 
 impl Layout {
     /// For a file or pipe: every column, nothing cut.
@@ -98,7 +100,7 @@ impl Layout {
             chosen.push(column);
         }
         let key = (rest / 2).clamp(1, KEY_AT_MOST);
-        let value = rest.saturating_sub(key).max(1);
+        let value = rest.saturating_sub(key).clamp(1, VALUE_AT_MOST);
         let columns = Column::ALL
             .into_iter()
             .filter(|column| chosen.contains(column))

@@ -1,6 +1,7 @@
 use std::{
     fs,
     io::{Read as _, Seek as _},
+    os::fd::OwnedFd,
     time::Duration,
 };
 
@@ -15,8 +16,11 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn pipe() -> (File, File) {
-    let (reader, writer) = rustix::pipe::pipe().unwrap();
-    (File::from(reader), File::from(writer))
+    let (reader, writer) = io::pipe().unwrap();
+    (
+        File::from(OwnedFd::from(reader)),
+        File::from(OwnedFd::from(writer)),
+    )
 }
 
 #[test]
@@ -26,7 +30,10 @@ fn a_file_keeps_its_content_until_the_trace_begins() {
     fs::write(&path, "what was there before\n").unwrap();
     block_on(async {
         let mut sink = Sink::file(&path).unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), "what was there before\n");
+        assert_eq!(
+            fs::read_to_string(&path).unwrap(),
+            "what was there before\n"
+        );
         sink.begin().unwrap();
         assert!(!sink.is_pending());
         sink.buffer().extend_from_slice(b"one\ntwo\n");
@@ -76,7 +83,10 @@ fn a_full_disk_leaves_whole_lines() {
         let path = folder.path().join("trace.json");
         let test = std::env::current_exe().unwrap();
         let status = std::process::Command::new(test)
-            .args(["--exact", "output::sink::tests::a_full_disk_leaves_whole_lines"])
+            .args([
+                "--exact",
+                "output::sink::tests::a_full_disk_leaves_whole_lines",
+            ])
             .env(CHILD, &path)
             .status()
             .unwrap();
@@ -90,10 +100,12 @@ fn a_full_disk_leaves_whole_lines() {
             current: Some(20),
             maximum: Some(20),
         },
-    );
+    )
+    .unwrap();
     block_on(async {
         // The signal that comes with this limit must not end us.
-        let kind = tokio::signal::unix::SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
+        let kind =
+            tokio::signal::unix::SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
         let _ignored = tokio::signal::unix::signal(kind).unwrap();
         let mut sink = Sink::file(Path::new(&path)).unwrap();
         sink.buffer().extend_from_slice(b"12345\n");
@@ -104,7 +116,11 @@ fn a_full_disk_leaves_whole_lines() {
             matches!(error, Error::Write { whole: true, .. }),
             "{error:?}"
         );
-        assert!(error.to_string().ends_with("(it ends with the last whole line)"));
+        assert!(
+            error
+                .to_string()
+                .ends_with("(it ends with the last whole line)")
+        );
     });
 }
 

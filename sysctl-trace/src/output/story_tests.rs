@@ -37,12 +37,12 @@ fn writes() {
             samples::write("1 2\t3", "4\t5\t6", "1\t2\t3"),
             "4 5 6 → 1 2 3",
         ),
-        (samples::write("0x10", "1", "16"), r#"1 → 16 (asked "0x10")"#),
-        (at, r#"4096 → 4096 (asked "128") (at byte 5)"#),
         (
-            partly,
-            r#"10 → 10 (asked "10 x") (took 3 of 4 bytes)"#,
+            samples::write("0x10", "1", "16"),
+            r#"1 → 16 (asked "0x10")"#,
         ),
+        (at, r#"4096 → 4096 (asked "128") (at byte 5)"#),
+        (partly, r#"10 → 10 (asked "10 x") (took 3 of 4 bytes)"#),
         (
             samples::refused("EINVAL", "abc", "4096"),
             r#"4096 ✗ EINVAL "abc""#,

@@ -47,7 +47,8 @@ impl Table {
 
     /// Appends the line that names the columns.
     pub fn push_header(&mut self, out: &mut Vec<u8>) {
-        self.push_row(out, Style::new().bold(), |cell, column, charset| {
+        let bold = |_| Style::new().bold();
+        self.push_row(out, bold, |cell, column, charset| {
             cell.push_str(match column {
                 Column::Time => "TIME (UTC)",
                 Column::Action => "ACTION",
@@ -66,7 +67,8 @@ impl Table {
 
     /// Appends the row of an event.
     pub fn push_event(&mut self, out: &mut Vec<u8>, event: &Event) {
-        let style = style(story::tone(event));
+        let tone = story::tone(event);
+        let style = |column| style(tone, column);
         let cuts = self.layout.cuts;
         self.push_row(out, style, |cell, column, charset| {
             push_cell(cell, column, event, cuts, charset);
@@ -76,7 +78,7 @@ impl Table {
     fn push_row(
         &mut self,
         out: &mut Vec<u8>,
-        style: Style,
+        style: impl Fn(Column) -> Style,
         fill: impl Fn(&mut String, Column, Charset),
     ) {
         let cell = &mut self.cell;
@@ -96,6 +98,7 @@ impl Table {
             }
             // Writing to a Vec can't fail.
             let _ = if self.colour {
+                let style = style(column);
                 write!(out, "{style}{cell}{style:#}")
             } else {
                 out.write_all(cell.as_bytes())
@@ -119,13 +122,23 @@ fn pad(out: &mut Vec<u8>, blanks: usize) {
     out.resize(out.len() + blanks, b' ');
 }
 
-fn style(tone: Tone) -> Style {
-    match tone {
-        Tone::Quiet => Style::new().dimmed(),
-        Tone::Plain => Style::new(),
-        Tone::Changed => AnsiColor::Yellow.on_default(),
-        Tone::Created => AnsiColor::Green.on_default(),
-        Tone::Bad => AnsiColor::Red.on_default(),
+/// A row that matters little is dim as a whole; one that matters stands out by what happened.
+fn style(tone: Tone, column: Column) -> Style {
+    let colour = match tone {
+        Tone::Quiet => return Style::new().dimmed(),
+        Tone::Plain => return Style::new(),
+        Tone::Changed => AnsiColor::Yellow,
+        Tone::Created => AnsiColor::Green,
+        Tone::Bad => AnsiColor::Red,
+    };
+    match column {
+        Column::Action | Column::Value => colour.on_default(),
+        Column::Time
+        | Column::Key
+        | Column::Pid
+        | Column::Comm
+        | Column::Netns
+        | Column::Parent => Style::new(),
     }
 }
 

@@ -54,9 +54,11 @@ fn push_char(out: &mut String, char: char, charset: Charset) {
 
 /// Whether a character that is not ASCII stands for itself: neither a control nor a format
 /// character, neither unassigned nor private, no kind of blank, and not drawn onto its neighbour.
-/// The standard library knows: it escapes all others.
+/// The standard library knows most: it escapes all others.
 pub(super) fn is_plain(char: char) -> bool {
-    char.escape_debug().len() == 1 && char.width().is_some_and(|width| width > 0)
+    // Letters and symbols that are drawn as nothing.
+    let blank = matches!(char, '\u{115f}' | '\u{2800}' | '\u{1d159}');
+    !blank && char.escape_debug().len() == 1 && char.width().is_some_and(|width| width > 0)
 }
 
 /// How many columns of a terminal the text takes.

@@ -10,7 +10,10 @@ use nix::sched::{CloneFlags, unshare};
 /// What each namespace is given: the key's path below /proc/sys, and the text to write.
 const NAMESPACES: [&[(&str, &str)]; 3] = [
     &[("net/core/somaxconn", "1024\n")],
-    &[("net/ipv4/tcp_rmem", "4096 65536 1048576\n"), ("net/core/somaxconn", "128\n")],
+    &[
+        ("net/ipv4/tcp_rmem", "4096 65536 1048576\n"),
+        ("net/core/somaxconn", "128\n"),
+    ],
     &[("net/ipv4/tcp_congestion_control", "reno\n")],
 ];
 
@@ -31,14 +34,19 @@ fn parent() -> Result<()> {
     let program = env::current_exe().context("finding this program")?;
     for number in 0..NAMESPACES.len() {
         let status = Command::new(&program).arg(number.to_string()).status()?;
-        ensure!(status.success(), "the process in namespace {number} failed: {status}");
+        ensure!(
+            status.success(),
+            "the process in namespace {number} failed: {status}"
+        );
     }
     change_and_restore("vm/swappiness", "10\n")?;
     change_and_restore("kernel/printk", "5 4 1 7\n")
 }
 
 fn in_namespace(number: usize) -> Result<()> {
-    let writes = NAMESPACES.get(number).context("there is no such namespace")?;
+    let writes = NAMESPACES
+        .get(number)
+        .context("there is no such namespace")?;
     unshare(CloneFlags::CLONE_NEWNET).context("making a network namespace")?;
     for (key, text) in *writes {
         write(key, text)?;

@@ -80,7 +80,10 @@ fn run(action: Action) -> Result<()> {
         Action::Steps { log } => exactness::steps(&log),
         Action::Burst { count, key } => {
             let burst = loops::burst(key.as_deref(), count)?;
-            println!("{}", serde_json::to_string(&burst).context("printing the result")?);
+            println!(
+                "{}",
+                serde_json::to_string(&burst).context("printing the result")?
+            );
             Ok(())
         }
         Action::Write { key, value } => loops::write(&key, &value),
@@ -90,7 +93,10 @@ fn run(action: Action) -> Result<()> {
     }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "it ends an arm of a match over fallible actions")]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "it ends an arm of a match over fallible actions"
+)]
 fn print(nanoseconds: u64) -> Result<()> {
     println!("{nanoseconds}");
     Ok(())

@@ -19,10 +19,20 @@ pub fn run(context: &Context) -> Result<()> {
     );
 
     let btf = fs::metadata("/sys/kernel/btf/vmlinux").context("the kernel offers no BTF")?;
-    ensure!(btf.len() > 1_000_000, "the kernel's BTF has only {} bytes", btf.len());
+    ensure!(
+        btf.len() > 1_000_000,
+        "the kernel's BTF has only {} bytes",
+        btf.len()
+    );
 
-    let processors = read("/proc/cpuinfo")?.lines().filter(|l| l.starts_with("processor")).count();
-    ensure!(processors == 2, "two processors are expected, there are {processors}");
+    let processors = read("/proc/cpuinfo")?
+        .lines()
+        .filter(|l| l.starts_with("processor"))
+        .count();
+    ensure!(
+        processors == 2,
+        "two processors are expected, there are {processors}"
+    );
 
     let mounts = read("/proc/mounts")?;
     for (kind, folder) in [
@@ -44,9 +54,15 @@ pub fn run(context: &Context) -> Result<()> {
         );
     }
 
-    ensure!(read("/sys/class/net/lo/flags")? == "0x9", "the loopback interface is not up");
+    ensure!(
+        read("/sys/class/net/lo/flags")? == "0x9",
+        "the loopback interface is not up"
+    );
     for program in ["sysctl-trace", "demo-scenario", "busybox", "sh"] {
-        ensure!(Path::new("/bin").join(program).exists(), "/bin/{program} is missing");
+        ensure!(
+            Path::new("/bin").join(program).exists(),
+            "/bin/{program} is missing"
+        );
     }
     let sysctl = Path::new("/proc/sys/net/core/somaxconn");
     let value = fs::read_to_string(sysctl).context("reading net.core.somaxconn")?;

@@ -28,7 +28,10 @@ const NOT_STARTED: u8 = 127;
 
 /// Runs the command to its end and returns its status.
 pub fn run(port: &Port, plan: &CommandPlan) -> Result<u8> {
-    let (program, args) = plan.argv.split_first().context("the plan's command is empty")?;
+    let (program, args) = plan
+        .argv
+        .split_first()
+        .context("the plan's command is empty")?;
     let running = match &plan.terminal {
         None => start_with_pipes(port, program, args),
         Some(terminal) => start_on_terminal(port, terminal, &plan.argv),
@@ -62,8 +65,14 @@ fn start_with_pipes(port: &Port, program: &str, args: &[String]) -> Result<(u32,
 }
 
 fn start_on_terminal(port: &Port, terminal: &Terminal, argv: &[String]) -> Result<(u32, Output)> {
-    let size = Winsize { ws_row: terminal.rows, ws_col: terminal.columns, ws_xpixel: 0, ws_ypixel: 0 };
-    let OpenptyResult { master, slave } = openpty(Some(&size), None).context("opening a terminal")?;
+    let size = Winsize {
+        ws_row: terminal.rows,
+        ws_col: terminal.columns,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    let OpenptyResult { master, slave } =
+        openpty(Some(&size), None).context("opening a terminal")?;
     let again = |fd: &OwnedFd| fd.try_clone().context("duplicating the terminal");
     // busybox's setsid makes the terminal the command's own, so that job control works.
     let child = base_command("/bin/busybox")
@@ -83,7 +92,10 @@ fn start_on_terminal(port: &Port, terminal: &Terminal, argv: &[String]) -> Resul
 
 fn base_command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
-    command.env("PATH", "/bin").env("HOME", "/root").current_dir("/root");
+    command
+        .env("PATH", "/bin")
+        .env("HOME", "/root")
+        .current_dir("/root");
     command
 }
 
@@ -109,7 +121,11 @@ pub struct Output {
 impl Output {
     fn new() -> Self {
         let (sender, ended) = channel();
-        Self { streams: 0, sender, ended }
+        Self {
+            streams: 0,
+            sender,
+            ended,
+        }
     }
 
     fn forward(

@@ -6,7 +6,7 @@ mod processes;
 mod setup;
 
 use std::{
-    fs,
+    fs, panic,
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
@@ -45,7 +45,9 @@ fn carry_out(slot: &mut Option<Port>) -> Result<()> {
     let port = slot.insert(Port::open()?).clone();
     setup::prepare()?;
     let plan = read_plan()?;
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease")?.trim_end().to_owned();
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease")?
+        .trim_end()
+        .to_owned();
     port.send(&Frame::Report(Report::Ready { release }))?;
     match plan.action {
         Action::PowerOff => {}
@@ -67,7 +69,9 @@ fn carry_out(slot: &mut Option<Port>) -> Result<()> {
 /// anything it leaves running reaches the next case.
 fn run_case_apart(port: &Port, name: &str) -> Result<()> {
     let case = cases::find(name).with_context(|| format!("there is no case {name}"))?;
-    port.send(&Frame::Report(Report::CaseStarted { name: name.to_owned() }))?;
+    port.send(&Frame::Report(Report::CaseStarted {
+        name: name.to_owned(),
+    }))?;
     let started = Instant::now();
     let mut child = Command::new("/init")
         .args(["case", name])
@@ -84,12 +88,17 @@ fn run_case_apart(port: &Port, name: &str) -> Result<()> {
         Some(Ended::Exited(0)) => Outcome::Passed,
         Some(Ended::Exited(status)) => Outcome::Failed(format!("ended with status {status}")),
         Some(Ended::Signalled(signal)) => Outcome::Failed(format!("was ended by {signal}")),
-        None => {
-            Outcome::Failed(format!("passed its deadline of {} s", case.deadline.as_secs()))
-        }
+        None => Outcome::Failed(format!(
+            "passed its deadline of {} s",
+            case.deadline.as_secs()
+        )),
     };
     let seconds = started.elapsed().as_secs_f64();
-    port.send(&Frame::Report(Report::CaseEnded { name: name.to_owned(), outcome, seconds }))
+    port.send(&Frame::Report(Report::CaseEnded {
+        name: name.to_owned(),
+        outcome,
+        seconds,
+    }))
 }
 
 /// Runs one case in this process.
@@ -97,8 +106,16 @@ fn run_case_apart(port: &Port, name: &str) -> Result<()> {
 /// # Errors
 /// When there is no such case, or with what the case fails with.
 pub fn run_case(name: &str) -> Result<()> {
-    let Some(case) = cases::find(name) else { bail!("there is no case {name}") };
-    (case.run)(&cases::Context { kernel: read_plan()?.kernel })
+    let Some(case) = cases::find(name) else {
+        bail!("there is no case {name}")
+    };
+    // The last line a case leaves is what the host gives as the reason: one that says it all.
+    panic::set_hook(Box::new(|panic| {
+        eprintln!("{}", panic.to_string().replace(":\n", ": "));
+    }));
+    (case.run)(&cases::Context {
+        kernel: read_plan()?.kernel,
+    })
 }
 
 fn read_plan() -> Result<Plan> {

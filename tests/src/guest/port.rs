@@ -28,7 +28,9 @@ impl Port {
         cfmakeraw(&mut settings);
         // The speed stays: QEMU transmits as fast as it can, whatever is set.
         tcsetattr(&file, SetArg::TCSANOW, &settings).context("setting the port raw")?;
-        Ok(Self { writer: Arc::new(Mutex::new(file)) })
+        Ok(Self {
+            writer: Arc::new(Mutex::new(file)),
+        })
     }
 
     /// Sends a frame and waits until it is out.

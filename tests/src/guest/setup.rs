@@ -29,8 +29,14 @@ pub fn mount_all() -> Result<()> {
     for (kind, folder) in MOUNTS {
         // Folders in sysfs are there already and cannot be made.
         let _ = fs::create_dir_all(folder);
-        mount(Some(*kind), *folder, Some(*kind), MsFlags::empty(), None::<&str>)
-            .with_context(|| format!("mounting {kind} on {folder}"))?;
+        mount(
+            Some(*kind),
+            *folder,
+            Some(*kind),
+            MsFlags::empty(),
+            None::<&str>,
+        )
+        .with_context(|| format!("mounting {kind} on {folder}"))?;
     }
     Ok(())
 }
@@ -45,7 +51,10 @@ pub fn prepare() -> Result<()> {
 }
 
 fn busybox(args: &[&str]) -> Result<()> {
-    let status = Command::new("/bin/busybox").args(args).status().context("starting busybox")?;
+    let status = Command::new("/bin/busybox")
+        .args(args)
+        .status()
+        .context("starting busybox")?;
     ensure!(status.success(), "busybox {}: {status}", args.join(" "));
     Ok(())
 }

@@ -40,9 +40,20 @@ pub fn current() -> Result<Actor> {
     let executable = fs::read_link("/proc/self/exe").context("finding this program")?;
     Ok(Actor {
         pid,
-        thread: Thread::Caller { tid, comm: comm_of("thread-self")? },
-        uid: if mapped { effective(&status, "Uid:")? } else { 0 },
-        gid: if mapped { effective(&status, "Gid:")? } else { 0 },
+        thread: Thread::Caller {
+            tid,
+            comm: comm_of("thread-self")?,
+        },
+        uid: if mapped {
+            effective(&status, "Uid:")?
+        } else {
+            0
+        },
+        gid: if mapped {
+            effective(&status, "Gid:")?
+        } else {
+            0
+        },
         capabilities: u64::from_str_radix(field(&status, "CapEff:")?, 16)?,
         executable: executable.to_string_lossy().into_owned(),
         args: std::env::args().collect(),
@@ -66,7 +77,9 @@ pub fn forget() {
 pub fn ids() -> Result<(u32, u32)> {
     let link = fs::read_link("/proc/thread-self").context("reading /proc/thread-self")?;
     let link = link.to_str().context("/proc/thread-self is no text")?;
-    let (pid, tid) = link.split_once("/task/").context("/proc/thread-self has a new form")?;
+    let (pid, tid) = link
+        .split_once("/task/")
+        .context("/proc/thread-self has a new form")?;
     Ok((pid.parse()?, tid.parse()?))
 }
 
@@ -85,7 +98,10 @@ pub fn ended_child(pid: u32) -> Result<Actor> {
     };
     actor.ancestors.insert(0, myself);
     actor.pid = pid;
-    actor.thread = Thread::Caller { tid: pid, comm: comm_of(&pid.to_string())? };
+    actor.thread = Thread::Caller {
+        tid: pid,
+        comm: comm_of(&pid.to_string())?,
+    };
     actor.start_ticks = Stat::of(&pid.to_string())?.start_ticks;
     Ok(actor)
 }
@@ -100,7 +116,9 @@ pub fn io_workers() -> Result<Thread> {
     for entry in fs::read_dir("/proc/self/task").context("listing threads")? {
         let tid: u32 = entry?.file_name().to_string_lossy().parse()?;
         // A worker may end at any moment.
-        let Ok(comm) = comm_of(&format!("self/task/{tid}")) else { continue };
+        let Ok(comm) = comm_of(&format!("self/task/{tid}")) else {
+            continue;
+        };
         if comm.starts_with("iou-wrk-") {
             tids.push(tid);
             name = Some(comm);
@@ -111,11 +129,19 @@ pub fn io_workers() -> Result<Thread> {
 }
 
 fn origin(pid: u32) -> Result<Origin> {
-    if let Some(origin) = ORIGIN.with_borrow(Clone::clone).filter(|origin| origin.pid == pid) {
+    if let Some(origin) = ORIGIN
+        .with_borrow(Clone::clone)
+        .filter(|origin| origin.pid == pid)
+    {
         return Ok(origin);
     }
     let user_ns = sys::namespace_inum("user")?;
-    let origin = Origin { pid, cgroup: cgroup()?, ancestors: ancestors()?, user_ns };
+    let origin = Origin {
+        pid,
+        cgroup: cgroup()?,
+        ancestors: ancestors()?,
+        user_ns,
+    };
     ORIGIN.set(Some(origin.clone()));
     Ok(origin)
 }
@@ -141,7 +167,8 @@ fn ancestors() -> Result<Vec<Ancestor>> {
 fn cgroup() -> Result<String> {
     let text = read("/proc/self/cgroup")?;
     let path = text.lines().find_map(|line| line.strip_prefix("0::"));
-    path.map(str::to_owned).context("the unified cgroup hierarchy is not mounted")
+    path.map(str::to_owned)
+        .context("the unified cgroup hierarchy is not mounted")
 }
 
 fn namespaces() -> Result<Namespaces> {
@@ -166,11 +193,16 @@ impl Stat {
     fn of(process: &str) -> Result<Self> {
         let text = read(&format!("/proc/{process}/stat"))?;
         // The comm stands in parentheses and may hold anything; the rest are numbers.
-        let (_, rest) = text.rsplit_once(") ").context("/proc/PID/stat has a new form")?;
+        let (_, rest) = text
+            .rsplit_once(") ")
+            .context("/proc/PID/stat has a new form")?;
         let fields: Vec<&str> = rest.split(' ').collect();
         let at = |index: usize| fields.get(index).context("/proc/PID/stat is short");
         // proc_pid_stat(5): (4) ppid, (22) starttime; the first field here is (3).
-        Ok(Self { parent: at(1)?.parse()?, start_ticks: at(19)?.parse()? })
+        Ok(Self {
+            parent: at(1)?.parse()?,
+            start_ticks: at(19)?.parse()?,
+        })
     }
 }
 
@@ -188,13 +220,19 @@ fn executable_name(process: &str) -> Option<String> {
 
 fn field<'a>(status: &'a str, name: &str) -> Result<&'a str> {
     let line = status.lines().find_map(|line| line.strip_prefix(name));
-    Ok(line.with_context(|| format!("no {name} in /proc/thread-self/status"))?.trim())
+    Ok(line
+        .with_context(|| format!("no {name} in /proc/thread-self/status"))?
+        .trim())
 }
 
 /// The effective id: the second of the four.
 fn effective(status: &str, name: &str) -> Result<u32> {
     let ids = field(status, name)?;
-    Ok(ids.split_whitespace().nth(1).with_context(|| format!("{name} is short"))?.parse()?)
+    Ok(ids
+        .split_whitespace()
+        .nth(1)
+        .with_context(|| format!("{name} is short"))?
+        .parse()?)
 }
 
 fn read(path: &str) -> Result<String> {

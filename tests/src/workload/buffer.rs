@@ -41,7 +41,12 @@ impl Buffer {
     pub fn ready(text: &[u8]) -> Self {
         let bytes = text.to_vec();
         let start = bytes.as_ptr() as usize;
-        Self { start, length: text.len(), content: Some(text.to_vec()), owner: Owner::Heap(bytes) }
+        Self {
+            start,
+            length: text.len(),
+            content: Some(text.to_vec()),
+            owner: Owner::Heap(bytes),
+        }
     }
 
     /// A page that was never touched: the kernel sees zeros.
@@ -60,7 +65,11 @@ impl Buffer {
     pub fn untouched_file(text: &[u8]) -> Result<Self> {
         let file = memfd_create("workload", MFdFlags::MFD_CLOEXEC).context("making a file")?;
         let written = nix::unistd::write(&file, text).context("filling the file")?;
-        anyhow::ensure!(written == text.len(), "the file took {written} of {} bytes", text.len());
+        anyhow::ensure!(
+            written == text.len(),
+            "the file took {written} of {} bytes",
+            text.len()
+        );
         let mapping = Mapping::of_file(&file, text.len())?;
         Ok(Self::in_mapping(mapping, 0, text.to_vec()))
     }
@@ -74,7 +83,12 @@ impl Buffer {
         let offset = PAGE - text.len();
         // SAFETY: the mapping is writable and text.len() bytes end within its first page.
         unsafe {
-            mapping.start.as_ptr().cast::<u8>().add(offset).copy_from(text.as_ptr(), text.len());
+            mapping
+                .start
+                .as_ptr()
+                .cast::<u8>()
+                .add(offset)
+                .copy_from(text.as_ptr(), text.len());
         }
         let mut content = text.to_vec();
         content.resize(text.len() + zeros, 0);
@@ -84,7 +98,12 @@ impl Buffer {
     /// An address where nothing is mapped.
     #[must_use]
     pub const fn nowhere(length: usize) -> Self {
-        Self { start: NOWHERE, length, content: None, owner: Owner::Nobody }
+        Self {
+            start: NOWHERE,
+            length,
+            content: None,
+            owner: Owner::Nobody,
+        }
     }
 
     /// What the kernel is given; `None` where there is nothing to read.
@@ -115,10 +134,16 @@ impl Buffer {
     #[must_use]
     pub fn pieces(&self, cuts: &[usize]) -> Vec<libc::iovec> {
         let mut from = 0;
-        let ends = cuts.iter().copied().filter(|cut| *cut <= self.length).chain([self.length]);
+        let ends = cuts
+            .iter()
+            .copied()
+            .filter(|cut| *cut <= self.length)
+            .chain([self.length]);
         ends.map(|end| {
-            let piece =
-                libc::iovec { iov_base: (self.start + from) as *mut c_void, iov_len: end - from };
+            let piece = libc::iovec {
+                iov_base: (self.start + from) as *mut c_void,
+                iov_len: end - from,
+            };
             from = end;
             piece
         })

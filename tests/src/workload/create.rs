@@ -33,7 +33,8 @@ const TAKEN_PID: libc::pid_t = 1;
 /// namespace of their own.
 pub fn all(run: &mut Run<'_>) -> Result<()> {
     for _ in 0..ROUNDS {
-        run.node_somaxconn.set(run.log, run.random.u32(1..=65_535).to_string().as_bytes())?;
+        run.node_somaxconn
+            .set(run.log, run.random.u32(1..=65_535).to_string().as_bytes())?;
         let run = &*run;
         in_child("unshare", || (0..3).try_for_each(|_| by_unshare(run, NET)))?;
         by_clone(run, CloneCall::Clone, NET)?;
@@ -116,9 +117,13 @@ fn undone(run: &Run<'_>) -> Result<()> {
     let answer = sys::clone(CloneCall::Clone3WithPid(TAKEN_PID), NET);
     let window = attempt.window()?;
     match answer {
-        Err(error) if error == Errno::EEXIST => {
-            attempt.add(run, window, Created::Undone { error: format!("{error:?}") })
-        }
+        Err(error) if error == Errno::EEXIST => attempt.add(
+            run,
+            window,
+            Created::Undone {
+                error: format!("{error:?}"),
+            },
+        ),
         Ok(None) => process::run_and_exit(|| Ok(())),
         other => anyhow::bail!("asked for a pid that is taken: {other:?}"),
     }
@@ -141,7 +146,9 @@ fn with_user_namespace(run: &Run<'_>) -> Result<()> {
 fn in_thread(work: impl FnOnce() -> Result<()> + Send) -> Result<()> {
     thread::scope(|scope| {
         let thread = scope.spawn(work);
-        thread.join().map_err(|_| anyhow::anyhow!("the thread panicked"))?
+        thread
+            .join()
+            .map_err(|_| anyhow::anyhow!("the thread panicked"))?
     })
 }
 
@@ -155,13 +162,24 @@ struct Attempt {
 
 impl Attempt {
     fn begin(run: &Run<'_>, how: String) -> Result<Self> {
-        let init_somaxconn = run.node_somaxconn.text()?.context("somaxconn can be read")?;
+        let init_somaxconn = run
+            .node_somaxconn
+            .text()?
+            .context("somaxconn can be read")?;
         let actor = actor::current()?;
-        Ok(Self { actor, how, init_somaxconn, from_ns: sys::boottime_ns()? })
+        Ok(Self {
+            actor,
+            how,
+            init_somaxconn,
+            from_ns: sys::boottime_ns()?,
+        })
     }
 
     fn window(&self) -> Result<Window> {
-        Ok(Window { from_ns: self.from_ns, to_ns: sys::boottime_ns()? })
+        Ok(Window {
+            from_ns: self.from_ns,
+            to_ns: sys::boottime_ns()?,
+        })
     }
 
     fn log(self, run: &Run<'_>, window: Window, made: nix::Result<Result<Made>>) -> Result<()> {
@@ -172,15 +190,28 @@ impl Attempt {
             }
             Err(error) => {
                 ensure!(error == Errno::ENOSPC, "{}: {error}", self.how);
-                Created::Refused { error: format!("{error:?}") }
+                Created::Refused {
+                    error: format!("{error:?}"),
+                }
             }
         };
         self.add(run, window, result)
     }
 
     fn add(self, run: &Run<'_>, window: Window, result: Created) -> Result<()> {
-        let Self { actor, how, init_somaxconn, from_ns: _ } = self;
-        let creation = Creation { window, actor, how, result, init_somaxconn };
+        let Self {
+            actor,
+            how,
+            init_somaxconn,
+            from_ns: _,
+        } = self;
+        let creation = Creation {
+            window,
+            actor,
+            how,
+            result,
+            init_somaxconn,
+        };
         run.log.add(&Record::Create(Box::new(creation)))
     }
 }
@@ -200,6 +231,9 @@ impl Made {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             Err(error) => return Err(error).context("reading somaxconn"),
         };
-        Ok(Self { netns: netns::current()?, somaxconn })
+        Ok(Self {
+            netns: netns::current()?,
+            somaxconn,
+        })
     }
 }

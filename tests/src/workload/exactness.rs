@@ -43,7 +43,11 @@ impl<'a> Run<'a> {
     pub fn restored(&self, key: &Key) -> Result<Restored<'a>> {
         let file = KeyFile::open(key)?;
         let text = file.text()?.context("a key that can be read")?;
-        Ok(Restored { log: self.log, file, text })
+        Ok(Restored {
+            log: self.log,
+            file,
+            text,
+        })
     }
 }
 
@@ -78,8 +82,12 @@ pub fn run(log_path: &Path, seed: u64) -> Result<()> {
     let log = Log::create(log_path)?;
     log.add(&Record::Begin(begin(seed)?))?;
     let node_somaxconn = KeyFile::open(&Key::known("net/core/somaxconn"))?;
-    let mut run =
-        Run { log: &log, log_path, random: Rng::with_seed(seed), node_somaxconn };
+    let mut run = Run {
+        log: &log,
+        log_path,
+        random: Rng::with_seed(seed),
+        node_somaxconn,
+    };
     {
         let _somaxconn = run.restored(&Key::known("net/core/somaxconn"))?;
         create::all(&mut run)?;
@@ -88,7 +96,9 @@ pub fn run(log_path: &Path, seed: u64) -> Result<()> {
         inherit::all(&run)?;
         race::all(&run)?;
         let node = KEYS.iter().filter(|known| known.place != Place::EachNetns);
-        let _node = node.map(|known| run.restored(&known.key())).collect::<Result<Vec<_>>>()?;
+        let _node = node
+            .map(|known| run.restored(&known.key()))
+            .collect::<Result<Vec<_>>>()?;
         bulk::until(&mut run, WRITES)?;
     }
     thread::sleep(SETTLE);
@@ -99,8 +109,13 @@ fn begin(seed: u64) -> Result<Begin> {
     let ticks = sysconf(SysconfVar::CLK_TCK)?.context("the length of a tick is not known")?;
     Ok(Begin {
         pid: actor::current()?.pid,
-        host: nix::sys::utsname::uname()?.nodename().to_string_lossy().into_owned(),
-        boot_id: fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim_end().to_owned(),
+        host: nix::sys::utsname::uname()?
+            .nodename()
+            .to_string_lossy()
+            .into_owned(),
+        boot_id: fs::read_to_string("/proc/sys/kernel/random/boot_id")?
+            .trim_end()
+            .to_owned(),
         realtime_offset_ns: sys::realtime_offset_ns()?,
         tick_ns: 1_000_000_000 / u64::try_from(ticks)?,
         seed,

@@ -76,8 +76,17 @@ impl KeyFile {
         let mut options = OpenOptions::new();
         let file = options.read(!key.write_only).write(true).open(&path);
         let file = file.with_context(|| format!("opening {}", path.display()))?;
-        let netns = if key.is_per_netns() { Some(netns::current()?) } else { None };
-        Ok(Self { file, key: key.clone(), netns, readable: !key.write_only })
+        let netns = if key.is_per_netns() {
+            Some(netns::current()?)
+        } else {
+            None
+        };
+        Ok(Self {
+            file,
+            key: key.clone(),
+            netns,
+            readable: !key.write_only,
+        })
     }
 
     /// The file's text as it is now, without the newline at its end; `None` for a key that cannot
@@ -94,7 +103,11 @@ impl KeyFile {
             .file
             .read_at(&mut bytes, 0)
             .with_context(|| format!("reading {}", self.key.path))?;
-        ensure!(length < bytes.len(), "{} is longer than expected", self.key.path);
+        ensure!(
+            length < bytes.len(),
+            "{} is longer than expected",
+            self.key.path
+        );
         bytes.truncate(length);
         if bytes.last() == Some(&b'\n') {
             bytes.pop();
@@ -197,9 +210,9 @@ impl KeyFile {
 
     fn position_of(&self, method: &Method<'_>) -> Result<u64> {
         match method {
-            Method::Pwrite(position)
-            | Method::Pwritev(_, position)
-            | Method::Ring(_, position) => Ok(*position),
+            Method::Pwrite(position) | Method::Pwritev(_, position) | Method::Ring(_, position) => {
+                Ok(*position)
+            }
             Method::Write | Method::Writev(_) | Method::Splice | Method::SplicePages(_) => {
                 Ok(sys::position(self.file.as_fd())?)
             }
@@ -245,13 +258,24 @@ impl KeyFile {
             }
         })
         .context("filling the pipe")?;
-        ensure!(filled == buffer.len() as u64, "the pipe took {filled} bytes");
-        let spliced =
-            splice(reader, None, &self.file, None, buffer.len(), SpliceFFlags::empty());
+        ensure!(
+            filled == buffer.len() as u64,
+            "the pipe took {filled} bytes"
+        );
+        let spliced = splice(
+            reader,
+            None,
+            &self.file,
+            None,
+            buffer.len(),
+            SpliceFFlags::empty(),
+        );
         Ok(spliced.map(|taken| taken as u64))
     }
 }
 
 fn returned(value: libc::ssize_t) -> nix::Result<u64> {
-    Errno::result(value).map(libc::ssize_t::cast_unsigned).map(|taken| taken as u64)
+    Errno::result(value)
+        .map(libc::ssize_t::cast_unsigned)
+        .map(|taken| taken as u64)
 }

@@ -121,11 +121,17 @@ fn short_lived(run: &Run<'_>) -> Result<()> {
             }
         };
         process::wait_but_keep(child)?;
-        let window = Window { from_ns, to_ns: sys::boottime_ns()? };
+        let window = Window {
+            from_ns,
+            to_ns: sys::boottime_ns()?,
+        };
         let actor = actor::ended_child(child.as_raw().cast_unsigned())?;
         process::wait(child)?;
         let taken = shared.get(0);
-        ensure!(taken == buffer.len() as u64, "a short-lived writer was refused");
+        ensure!(
+            taken == buffer.len() as u64,
+            "a short-lived writer was refused"
+        );
         let how = "pwrite, and the end".to_owned();
         let mut record = file.record(actor, window, how, 0, &buffer, Ok(taken));
         record.old = old;
@@ -140,13 +146,13 @@ fn orphan(run: &Run<'_>) -> Result<()> {
     create::by_unshare(run, NET)?;
     let (done, parent_gone) = (Channel::new()?, Channel::new()?);
     let child = fork_with(CloneCall::Clone, CloneFlags::empty(), || {
-        fork_with(CloneCall::Clone, CloneFlags::empty(), || {
-            let (): () = parent_gone.hear()?;
-            // The namespace's maker waits for this process, so that it is gone at the end.
-            actor::forget();
-            write_some(run)?;
-            done.tell(&())
-        })?;
+        if sys::clone(CloneCall::Clone, CloneFlags::empty())?.is_none() {
+            process::run_and_exit(|| {
+                parent_gone.hear::<()>()?;
+                write_some(run)?;
+                done.tell(&())
+            });
+        }
         Ok(())
     })?;
     process::wait(child)?;
@@ -219,10 +225,17 @@ fn other_program(run: &Run<'_>) -> Result<()> {
     let shared = run.log.totals();
     in_child("another program", || {
         create::by_unshare(run, NET)?;
-        let error = Command::new(&copy.0).arg("steps").arg("--log").arg(run.log_path).exec();
+        let error = Command::new(&copy.0)
+            .arg("steps")
+            .arg("--log")
+            .arg(run.log_path)
+            .exec();
         Err(error).context("starting the copy")
     })?;
-    ensure!(run.log.totals() != shared, "the other program made no namespace");
+    ensure!(
+        run.log.totals() != shared,
+        "the other program made no namespace"
+    );
     run.log.count_foreign_writes(STEPS.len() as u64);
     Ok(())
 }
@@ -263,10 +276,14 @@ fn rename(name: &std::ffi::CStr) -> Result<()> {
 /// Where the unified cgroup hierarchy is mounted.
 fn unified_hierarchy() -> Result<PathBuf> {
     let mounts = fs::read_to_string("/proc/self/mounts")?;
-    let mut mounts = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+    let mut mounts = mounts
+        .lines()
+        .map(|line| line.split(' ').collect::<Vec<_>>());
     let mount = mounts.find(|fields| fields.get(2) == Some(&"cgroup2"));
     let folder = mount.as_ref().and_then(|fields| fields.get(1));
-    Ok(PathBuf::from(folder.context("the unified cgroup hierarchy is not mounted")?))
+    Ok(PathBuf::from(
+        folder.context("the unified cgroup hierarchy is not mounted")?,
+    ))
 }
 
 /// A cgroup, removed on drop.

@@ -32,8 +32,11 @@ fn outwards(run: &Run<'_>) -> Result<()> {
     create::by_unshare(run, NET)?;
     let both = |value: &[u8]| -> Result<()> {
         somaxconn.write_text(run.log, value, Method::Pwrite(0))?;
-        KeyFile::open(&Key::known("net/core/somaxconn"))?
-            .write_text(run.log, value, Method::Write)?;
+        KeyFile::open(&Key::known("net/core/somaxconn"))?.write_text(
+            run.log,
+            value,
+            Method::Write,
+        )?;
         congestion.write_text(run.log, b"reno\n", Method::Pwrite(0))?;
         printk.write_text(run.log, b"6", Method::Pwrite(0))?;
         Ok(())

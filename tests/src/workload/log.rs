@@ -269,7 +269,13 @@ impl<T: AsRef<[u8]> + ?Sized> From<&T> for Bytes {
 
 impl Serialize for Bytes {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0.iter().map(|byte| char::from(*byte)).collect::<String>())
+        serializer.collect_str(
+            &self
+                .0
+                .iter()
+                .map(|byte| char::from(*byte))
+                .collect::<String>(),
+        )
     }
 }
 
@@ -306,8 +312,14 @@ impl Log {
     pub fn create(path: &Path) -> Result<Self> {
         let opening = || format!("opening {}", path.display());
         File::create(path).with_context(opening)?;
-        let file = OpenOptions::new().append(true).open(path).with_context(opening)?;
-        Ok(Self { file, counts: SharedNumbers::new()? })
+        let file = OpenOptions::new()
+            .append(true)
+            .open(path)
+            .with_context(opening)?;
+        Ok(Self {
+            file,
+            counts: SharedNumbers::new()?,
+        })
     }
 
     /// Goes on with a log that another program of the workload began. Its counts begin anew.
@@ -317,13 +329,19 @@ impl Log {
     pub fn join(path: &Path) -> Result<Self> {
         let file = OpenOptions::new().append(true).open(path);
         let file = file.with_context(|| format!("opening {}", path.display()))?;
-        Ok(Self { file, counts: SharedNumbers::new()? })
+        Ok(Self {
+            file,
+            counts: SharedNumbers::new()?,
+        })
     }
 
     /// What it holds so far.
     #[must_use]
     pub fn totals(&self) -> End {
-        End { creations: self.counts.get(CREATIONS), writes: self.counts.get(WRITES) }
+        End {
+            creations: self.counts.get(CREATIONS),
+            writes: self.counts.get(WRITES),
+        }
     }
 
     /// Counts writes that another program of the workload has added.

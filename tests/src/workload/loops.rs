@@ -51,10 +51,18 @@ pub fn burst(key: Option<&str>, count: u64) -> Result<Burst> {
     let path = path_of(key.unwrap_or(KEY));
     let file = open(&path)?;
     let before = Kept::new(&file)?;
-    let succeeded = turns(count).filter(|text| file.write_at(text, 0).is_ok()).count() as u64;
+    let succeeded = turns(count)
+        .filter(|text| file.write_at(text, 0).is_ok())
+        .count() as u64;
     before.restore()?;
     let pid = std::process::id();
-    Ok(Burst { pid, path, succeeded, failed: count - succeeded, restoring: 1 })
+    Ok(Burst {
+        pid,
+        path,
+        succeeded,
+        failed: count - succeeded,
+        restoring: 1,
+    })
 }
 
 /// Writes one value.
@@ -62,7 +70,9 @@ pub fn burst(key: Option<&str>, count: u64) -> Result<Burst> {
 /// # Errors
 /// When the kernel refuses.
 pub fn write(key: &str, value: &str) -> Result<()> {
-    open(&path_of(key))?.write_at(value.as_bytes(), 0).with_context(|| format!("writing {key}"))?;
+    open(&path_of(key))?
+        .write_at(value.as_bytes(), 0)
+        .with_context(|| format!("writing {key}"))?;
     Ok(())
 }
 
@@ -97,7 +107,9 @@ pub fn reads(count: u64) -> Result<u64> {
 /// # Errors
 /// When the kernel refuses one.
 pub fn namespaces(count: u64) -> Result<u64> {
-    timed(count, || unshare(CloneFlags::CLONE_NEWNET).context("making a namespace"))
+    timed(count, || {
+        unshare(CloneFlags::CLONE_NEWNET).context("making a namespace")
+    })
 }
 
 fn timed<T>(count: u64, mut once: impl FnMut() -> Result<T>) -> Result<u64> {
@@ -117,7 +129,11 @@ fn turns(count: u64) -> impl Iterator<Item = &'static [u8]> {
 }
 
 fn path_of(key: &str) -> String {
-    if key.contains('/') { key.to_owned() } else { key.replace('.', "/") }
+    if key.contains('/') {
+        key.to_owned()
+    } else {
+        key.replace('.', "/")
+    }
 }
 
 fn open(path: &str) -> Result<File> {
@@ -137,7 +153,10 @@ impl<'a> Kept<'a> {
         let mut text = vec![0; 4096];
         let length = file.read_at(&mut text, 0).context("reading the key")?;
         text.truncate(length);
-        Ok(Self { file, text: Some(text) })
+        Ok(Self {
+            file,
+            text: Some(text),
+        })
     }
 
     fn restore(mut self) -> Result<()> {
@@ -146,7 +165,9 @@ impl<'a> Kept<'a> {
 
     fn put_back(&mut self) -> Result<()> {
         if let Some(text) = self.text.take() {
-            self.file.write_at(&text, 0).context("putting the key back")?;
+            self.file
+                .write_at(&text, 0)
+                .context("putting the key back")?;
         }
         Ok(())
     }

@@ -114,7 +114,10 @@ impl Channel {
     /// When there are no descriptors left.
     pub fn new() -> Result<Self> {
         let (reader, writer) = pipe2(OFlag::O_CLOEXEC).context("making a pipe")?;
-        Ok(Self { reader: reader.into(), writer: writer.into() })
+        Ok(Self {
+            reader: reader.into(),
+            writer: writer.into(),
+        })
     }
 
     /// Says this; it must be short.
@@ -123,7 +126,10 @@ impl Channel {
     /// When it cannot be said.
     pub fn tell(&self, message: &impl Serialize) -> Result<()> {
         let message = serde_json::to_vec(message)?;
-        ensure!(message.len() <= PIPE_BUF, "the message is too long for one piece");
+        ensure!(
+            message.len() <= PIPE_BUF,
+            "the message is too long for one piece"
+        );
         (&self.writer).write_all(&message).context("telling")
     }
 
@@ -136,7 +142,9 @@ impl Channel {
         let ready = poll(&mut polled, PATIENCE).context("waiting for a message")?;
         ensure!(ready == 1, "there was no message");
         let mut message = [0; PIPE_BUF];
-        let length = (&self.reader).read(&mut message).context("reading a message")?;
+        let length = (&self.reader)
+            .read(&mut message)
+            .context("reading a message")?;
         serde_json::from_slice(&message[..length]).context("what the message says")
     }
 }

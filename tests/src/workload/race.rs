@@ -25,8 +25,12 @@ pub fn all(run: &Run<'_>) -> Result<()> {
     in_child("a race", || {
         create::by_unshare(run, CloneFlags::CLONE_NEWNET)?;
         // No two writes have the same value, so that each can be told by it.
-        race(run, 1, "net/core/somaxconn", |thread, number| 1000 * (thread + 1) + number)?;
-        race(run, 2, "net/ipv4/ip_forward", |thread, number| (thread + number) % 2)
+        race(run, 1, "net/core/somaxconn", |thread, number| {
+            1000 * (thread + 1) + number
+        })?;
+        race(run, 2, "net/ipv4/ip_forward", |thread, number| {
+            (thread + number) % 2
+        })
     })
 }
 
@@ -41,10 +45,14 @@ fn race(run: &Run<'_>, id: u32, path: &str, value: fn(u64, u64) -> u64) -> Resul
             let (key, start) = (&key, &start);
             scope.spawn(move || one_side(key, start, |number| value(thread, number)))
         });
-        threads.into_iter().map(|thread| {
-            thread.join().map_err(|_| anyhow!("a racing thread panicked"))?
-        })
-        .collect::<Result<Vec<Vec<Write>>>>()
+        threads
+            .into_iter()
+            .map(|thread| {
+                thread
+                    .join()
+                    .map_err(|_| anyhow!("a racing thread panicked"))?
+            })
+            .collect::<Result<Vec<Vec<Write>>>>()
     })?;
     let last = text()?;
     for mut write in writes.into_iter().flatten() {
@@ -57,19 +65,33 @@ fn race(run: &Run<'_>, id: u32, path: &str, value: fn(u64, u64) -> u64) -> Resul
 fn one_side(key: &Key, start: &Barrier, value: impl Fn(u64) -> u64) -> Result<Vec<Write>> {
     let file = KeyFile::open(key)?;
     let actor = actor::current()?;
-    let buffers: Vec<Buffer> =
-        (0..EACH).map(|number| Buffer::ready(value(number).to_string().as_bytes())).collect();
+    let buffers: Vec<Buffer> = (0..EACH)
+        .map(|number| Buffer::ready(value(number).to_string().as_bytes()))
+        .collect();
     let mut answers = Vec::with_capacity(buffers.len());
     start.wait();
     for buffer in &buffers {
         let from_ns = sys::boottime_ns()?;
         let answer = file.raw_pwrite(buffer, 0);
-        answers.push((Window { from_ns, to_ns: sys::boottime_ns()? }, answer));
+        answers.push((
+            Window {
+                from_ns,
+                to_ns: sys::boottime_ns()?,
+            },
+            answer,
+        ));
     }
     let written = buffers.iter().zip(answers);
     Ok(written
         .map(|(buffer, (window, answer))| {
-            file.record(actor.clone(), window, "pwrite in a race".into(), 0, buffer, answer)
+            file.record(
+                actor.clone(),
+                window,
+                "pwrite in a race".into(),
+                0,
+                buffer,
+                answer,
+            )
         })
         .collect())
 }

@@ -86,8 +86,13 @@ pub fn owner_inum(kind: &str) -> Result<u32> {
 /// When it has, but does not say.
 pub fn netns_cookie() -> Result<Option<u64>> {
     // A unix socket lets go of its namespace as it is closed, others do so later.
-    let socket = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)
-        .context("making a socket")?;
+    let socket = socket(
+        AddressFamily::Unix,
+        SockType::Stream,
+        SockFlag::SOCK_CLOEXEC,
+        None,
+    )
+    .context("making a socket")?;
     let mut cookie = 0_u64;
     let mut length = libc::socklen_t::try_from(size_of::<u64>())?;
     // SAFETY: both pointers are to live variables, and the length is the first one's.

@@ -106,7 +106,13 @@ pub fn all(run: &Run<'_>) -> Result<()> {
 /// Writes of no bytes. A call of the kernel's function stands behind each; a vector of pieces that
 /// is empty as a whole never gets there and is left out.
 fn nothing(run: &Run<'_>) -> Result<()> {
-    for path in [SOMAXCONN, RMEM, CONGESTION, MODPROBE, "net/ipv4/ip_local_port_range"] {
+    for path in [
+        SOMAXCONN,
+        RMEM,
+        CONGESTION,
+        MODPROBE,
+        "net/ipv4/ip_local_port_range",
+    ] {
         let file = KeyFile::open(&Key::known(path))?;
         file.write_text(run.log, b"", Method::Write)?;
         file.write_text(run.log, b"", Method::Pwrite(0))?;
@@ -130,7 +136,11 @@ fn long(run: &Run<'_>) -> Result<()> {
         strings.write_text(run.log, &path, Method::Pwrite(0))?;
     }
     let many = [&b"152"[..], &[b' '; 4093]].concat();
-    numbers.write_text(run.log, &many, Method::Pwritev(vec![1, 2, 2, 100, 1024, 4000], 0))?;
+    numbers.write_text(
+        run.log,
+        &many,
+        Method::Pwritev(vec![1, 2, 2, 100, 1024, 4000], 0),
+    )?;
     // A pipe's own pages are read by the kernel in one piece only up to their size.
     numbers.write_text(run.log, &many, Method::Splice)?;
     numbers.set(run.log, b"128")
@@ -138,8 +148,13 @@ fn long(run: &Run<'_>) -> Result<()> {
 
 /// Numbers are only taken at the file's start; strings go on where the position says.
 fn positions(run: &Run<'_>) -> Result<()> {
-    for path in [SOMAXCONN, RMEM, TTL, "net/ipv4/tcp_fin_timeout", "net/ipv4/tcp_comp_sack_delay_ns"]
-    {
+    for path in [
+        SOMAXCONN,
+        RMEM,
+        TTL,
+        "net/ipv4/tcp_fin_timeout",
+        "net/ipv4/tcp_comp_sack_delay_ns",
+    ] {
         let file = KeyFile::open(&Key::known(path))?;
         for position in [1, 3, 4096, 1 << 40] {
             file.write_text(run.log, b"77", Method::Pwrite(position))?;
@@ -167,27 +182,79 @@ fn memory(run: &Run<'_>) -> Result<()> {
     };
     for length in [1, 8, 2000] {
         write(&somaxconn, &Buffer::fresh_page(length)?, Method::Write)?;
-        write(&Key::known(MODPROBE), &Buffer::fresh_page(length)?, Method::Write)?;
+        write(
+            &Key::known(MODPROBE),
+            &Buffer::fresh_page(length)?,
+            Method::Write,
+        )?;
     }
     let mut ring = Ring::new()?;
     write(&somaxconn, &Buffer::untouched_file(b"160")?, Method::Write)?;
-    write(&somaxconn, &Buffer::untouched_file(b"161\n")?, Method::Pwrite(0))?;
-    write(&somaxconn, &Buffer::untouched_file(b"162\n")?, Method::Writev(vec![1, 2]))?;
-    write(&somaxconn, &Buffer::untouched_file(b"163\n")?, Method::SplicePages(vec![2]))?;
-    write(&somaxconn, &Buffer::untouched_file(b"164\n")?, Method::Ring(&mut ring, 0))?;
-    write(&congestion, &Buffer::untouched_file(b"reno\n")?, Method::Write)?;
-    write(&congestion, &Buffer::untouched_file(b"nonesuch")?, Method::Write)?;
-    write(&somaxconn, &Buffer::untouched_file(&[&b"165"[..], &[b' '; 9000]].concat())?, Method::Write)?;
+    write(
+        &somaxconn,
+        &Buffer::untouched_file(b"161\n")?,
+        Method::Pwrite(0),
+    )?;
+    write(
+        &somaxconn,
+        &Buffer::untouched_file(b"162\n")?,
+        Method::Writev(vec![1, 2]),
+    )?;
+    write(
+        &somaxconn,
+        &Buffer::untouched_file(b"163\n")?,
+        Method::SplicePages(vec![2]),
+    )?;
+    write(
+        &somaxconn,
+        &Buffer::untouched_file(b"164\n")?,
+        Method::Ring(&mut ring, 0),
+    )?;
+    write(
+        &congestion,
+        &Buffer::untouched_file(b"reno\n")?,
+        Method::Write,
+    )?;
+    write(
+        &congestion,
+        &Buffer::untouched_file(b"nonesuch")?,
+        Method::Write,
+    )?;
+    write(
+        &somaxconn,
+        &Buffer::untouched_file(&[&b"165"[..], &[b' '; 9000]].concat())?,
+        Method::Write,
+    )?;
     write(&somaxconn, &Buffer::across_pages(b"166", 5)?, Method::Write)?;
-    write(&somaxconn, &Buffer::across_pages(b"167\n", 100)?, Method::Ring(&mut ring, 0))?;
+    write(
+        &somaxconn,
+        &Buffer::across_pages(b"167\n", 100)?,
+        Method::Ring(&mut ring, 0),
+    )?;
     write(&somaxconn, &Buffer::nowhere(3), Method::Write)?;
     write(&congestion, &Buffer::nowhere(300), Method::Pwrite(0))?;
     write(&somaxconn, &Buffer::nowhere(4), Method::Ring(&mut ring, 0))?;
-    write(&somaxconn, &Buffer::ready(b"168"), Method::Ring(&mut ring, 3))?;
-    write(&somaxconn, &Buffer::ready(b"bad"), Method::Ring(&mut ring, 0))?;
+    write(
+        &somaxconn,
+        &Buffer::ready(b"168"),
+        Method::Ring(&mut ring, 3),
+    )?;
+    write(
+        &somaxconn,
+        &Buffer::ready(b"bad"),
+        Method::Ring(&mut ring, 0),
+    )?;
     write(&somaxconn, &Buffer::ready(b"bad"), Method::Splice)?;
-    write(&somaxconn, &Buffer::ready(b"169"), Method::Writev(vec![0, 0, 1, 1]))?;
-    write(&somaxconn, &Buffer::ready(b"170"), Method::SplicePages(vec![1, 2]))
+    write(
+        &somaxconn,
+        &Buffer::ready(b"169"),
+        Method::Writev(vec![0, 0, 1, 1]),
+    )?;
+    write(
+        &somaxconn,
+        &Buffer::ready(b"170"),
+        Method::SplicePages(vec![1, 2]),
+    )
 }
 
 fn write_only(run: &Run<'_>) -> Result<()> {
@@ -207,8 +274,13 @@ fn dotted_device(run: &Run<'_>) -> Result<()> {
 }
 
 fn rename_device(from: &str, to: &str) -> Result<()> {
-    let socket = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)
-        .context("making a socket")?;
+    let socket = socket(
+        AddressFamily::Inet,
+        SockType::Datagram,
+        SockFlag::SOCK_CLOEXEC,
+        None,
+    )
+    .context("making a socket")?;
     // SAFETY: ifreq is made of integers, arrays of them and pointers that may be null.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     for (slot, byte) in request.ifr_name.iter_mut().zip(from.bytes()) {

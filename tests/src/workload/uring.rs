@@ -39,7 +39,12 @@ impl Ring {
         // SAFETY: the buffer and the descriptor live until the answer is there, below.
         unsafe { self.0.submission().push(&entry) }.context("filling the ring")?;
         self.0.submit_and_wait(1).context("submitting")?;
-        let answer = self.0.completion().next().context("the ring has no answer")?.result();
+        let answer = self
+            .0
+            .completion()
+            .next()
+            .context("the ring has no answer")?
+            .result();
         Ok(u64::try_from(answer).map_err(|_| Errno::from_raw(-answer)))
     }
 

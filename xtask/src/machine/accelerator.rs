@@ -21,7 +21,10 @@ use crate::{command::tell, paths};
 /// With KVM a guest is up in about a second.
 const PROBE_DEADLINE: Duration = Duration::from_secs(15);
 
-const PROBE_SHAPE: Shape = Shape { processors: 1, memory_mib: 1024 };
+const PROBE_SHAPE: Shape = Shape {
+    processors: 1,
+    memory_mib: 1024,
+};
 
 /// What a probe found. It holds until the host is booted again.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +35,12 @@ struct Finding {
 
 /// The fastest accelerator that works here.
 pub fn choose(parts: &Parts, kernel: &Kernel) -> Result<Accelerator> {
-    if File::options().read(true).write(true).open("/dev/kvm").is_err() {
+    if File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/kvm")
+        .is_err()
+    {
         return Ok(Accelerator::Tcg);
     }
     let note = paths::cache()?.join("accelerator.json");
@@ -50,7 +58,9 @@ pub fn choose(parts: &Parts, kernel: &Kernel) -> Result<Accelerator> {
                 Err(error) => {
                     let reason = error.to_string();
                     let reason = reason.lines().next().unwrap_or_default();
-                    tell(&format!("KVM does not work ({reason}); guests are emulated"));
+                    tell(&format!(
+                        "KVM does not work ({reason}); guests are emulated"
+                    ));
                     false
                 }
             };
@@ -59,11 +69,18 @@ pub fn choose(parts: &Parts, kernel: &Kernel) -> Result<Accelerator> {
             finding
         }
     };
-    Ok(if finding.kvm { Accelerator::Kvm } else { Accelerator::Tcg })
+    Ok(if finding.kvm {
+        Accelerator::Kvm
+    } else {
+        Accelerator::Tcg
+    })
 }
 
 fn probe(parts: &Parts, kernel: &Kernel) -> Result<()> {
-    let plan = Plan { kernel: kernel.label.clone(), action: Action::PowerOff };
+    let plan = Plan {
+        kernel: kernel.label.clone(),
+        action: Action::PowerOff,
+    };
     let initramfs = parts.initramfs(&plan)?;
     let mut guest = Guest::boot(kernel, &initramfs, Accelerator::Kvm, PROBE_SHAPE)?;
     guest.ready(PROBE_DEADLINE)?;

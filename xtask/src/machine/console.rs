@@ -76,7 +76,11 @@ pub fn verdict(text: &str) -> Option<Trouble> {
     });
     let (kind, line) = found.next()?;
     let fatal = kind == Kind::Panic || found.any(|(kind, _)| kind == Kind::Panic);
-    Some(Trouble { kind, line: line.to_owned(), fatal })
+    Some(Trouble {
+        kind,
+        line: line.to_owned(),
+        fatal,
+    })
 }
 
 /// The last lines of what the console showed, without control characters.
@@ -90,7 +94,10 @@ pub fn tail(text: &str, lines: usize) -> String {
 /// The line without the kernel's time stamp.
 fn message(line: &str) -> &str {
     let line = line.trim();
-    match line.strip_prefix('[').and_then(|rest| rest.split_once("] ")) {
+    match line
+        .strip_prefix('[')
+        .and_then(|rest| rest.split_once("] "))
+    {
         Some((_, message)) => message.trim(),
         None => line,
     }

@@ -43,7 +43,11 @@ fn a_panic_after_an_oops_is_put_down_to_the_oops() {
                 [    5.2] Kernel panic - not syncing: Fatal exception\n";
     let trouble = verdict(text).unwrap();
     assert_eq!((trouble.kind, trouble.fatal), (Kind::Oops, true));
-    assert!(trouble.line.starts_with("BUG: kernel NULL pointer"), "{}", trouble.line);
+    assert!(
+        trouble.line.starts_with("BUG: kernel NULL pointer"),
+        "{}",
+        trouble.line
+    );
 }
 
 #[test]

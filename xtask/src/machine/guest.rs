@@ -59,13 +59,13 @@ pub struct Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.reason)?;
+        f.write_str(&self.reason)?;
         if self.console.is_empty() {
-            return write!(f, "the console shows nothing");
+            return f.write_str("\nthe console shows nothing");
         }
-        writeln!(f, "the end of the console:")?;
+        f.write_str("\nthe end of the console:")?;
         for line in self.console.lines() {
-            writeln!(f, "    {line}")?;
+            write!(f, "\n    {line}")?;
         }
         Ok(())
     }
@@ -84,8 +84,11 @@ impl Guest {
         let folder = paths::workspace()?.join("target/vm");
         paths::make_folder(&folder)?;
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
-        let console =
-            folder.join(format!("console-{}-{}-{serial}.log", kernel.label, process::id()));
+        let console = folder.join(format!(
+            "console-{}-{}-{serial}.log",
+            kernel.label,
+            process::id()
+        ));
         let initramfs = initramfs.write()?;
         let (qemu, input, mut output) =
             Qemu::start(accelerator, shape, &kernel.image, &initramfs, &console)?;
@@ -97,14 +100,22 @@ impl Guest {
                 }
             }
         });
-        Ok(Self { qemu, input: Some(input), frames, console, _initramfs: initramfs })
+        Ok(Self {
+            qemu,
+            input: Some(input),
+            frames,
+            console,
+            _initramfs: initramfs,
+        })
     }
 
     /// Waits until the guest is set up; its release.
     pub fn ready(&mut self, patience: Duration) -> Result<String> {
         match self.next(Some(Instant::now() + patience))? {
             Frame::Report(Report::Ready { release }) => Ok(release),
-            other => Err(self.failure(&format!("the guest began with {other:?}")).into()),
+            other => Err(self
+                .failure(&format!("the guest began with {other:?}"))
+                .into()),
         }
     }
 
@@ -171,7 +182,10 @@ impl Guest {
             Some(trouble) => format!("{trouble} ({reason})"),
             None => reason.to_owned(),
         };
-        Failure { reason, console: console::tail(&text, TAIL_LINES) }
+        Failure {
+            reason,
+            console: console::tail(&text, TAIL_LINES),
+        }
     }
 
     fn console_text(&self) -> String {

@@ -18,8 +18,9 @@ const LINK: u32 = 0o120_000;
 const CHARACTER_DEVICE: u32 = 0o020_000;
 
 /// Folders that are there whatever else is.
-const FOLDERS: &[&str] =
-    &["bin", "dev", "etc", "proc", "root", "run", "sbin", "sys", "tmp", "usr", "var"];
+const FOLDERS: &[&str] = &[
+    "bin", "dev", "etc", "proc", "root", "run", "sbin", "sys", "tmp", "usr", "var",
+];
 
 /// The first process's standard streams are opened before anything is mounted.
 const DEVICES: &[(&str, u32, u32)] = &[("dev/console", 5, 1), ("dev/null", 1, 3)];
@@ -44,19 +45,33 @@ pub struct Initramfs {
 impl Initramfs {
     /// An archive with the basic folders and devices.
     pub fn new() -> Self {
-        let mut archive = Self { entries: BTreeMap::new() };
+        let mut archive = Self {
+            entries: BTreeMap::new(),
+        };
         for folder in FOLDERS {
             archive.insert(folder, Entry::Folder);
         }
         for (path, major, minor) in DEVICES {
-            archive.insert(path, Entry::Device { major: *major, minor: *minor });
+            archive.insert(
+                path,
+                Entry::Device {
+                    major: *major,
+                    minor: *minor,
+                },
+            );
         }
         archive
     }
 
     /// Adds a small file with this content.
     pub fn add_bytes(&mut self, path: &str, bytes: &[u8]) {
-        self.insert(path, Entry::Bytes { mode: 0o644, bytes: bytes.to_vec() });
+        self.insert(
+            path,
+            Entry::Bytes {
+                mode: 0o644,
+                bytes: bytes.to_vec(),
+            },
+        );
     }
 
     /// Adds a program from the host.
@@ -64,13 +79,22 @@ impl Initramfs {
         if !source.is_file() {
             bail!("{} is not a file", source.display());
         }
-        self.insert(path, Entry::File { mode: 0o755, source: source.to_owned() });
+        self.insert(
+            path,
+            Entry::File {
+                mode: 0o755,
+                source: source.to_owned(),
+            },
+        );
         Ok(())
     }
 
     /// Adds everything below a folder of the host, such as an unpacked package. Its `bin`, `sbin`
     /// and `lib*` may be links into `usr` or not.
-    #[expect(dead_code, reason = "for guests that need more than the usual contents")]
+    #[expect(
+        dead_code,
+        reason = "for guests that need more than the usual contents"
+    )]
     pub fn add_tree(&mut self, source: &Path) -> Result<()> {
         let context = || format!("reading {}", source.display());
         let mut left = vec![PathBuf::new()];
@@ -90,7 +114,13 @@ impl Initramfs {
                     self.insert(path, Entry::Link(target));
                 } else {
                     let mode = item.metadata().with_context(context)?.permissions().mode() & 0o7777;
-                    self.insert(path, Entry::File { mode, source: item.path() });
+                    self.insert(
+                        path,
+                        Entry::File {
+                            mode,
+                            source: item.path(),
+                        },
+                    );
                 }
             }
         }
@@ -99,7 +129,9 @@ impl Initramfs {
 
     fn insert(&mut self, path: &str, entry: Entry) {
         for (index, _) in path.match_indices('/') {
-            self.entries.entry(path[..index].to_owned()).or_insert(Entry::Folder);
+            self.entries
+                .entry(path[..index].to_owned())
+                .or_insert(Entry::Folder);
         }
         self.entries.insert(path.to_owned(), entry);
     }
@@ -107,9 +139,14 @@ impl Initramfs {
     /// Writes the archive to a file without a name, which goes away with its handle.
     pub fn write(&self) -> Result<File> {
         let file = tempfile::tempfile().context("making a temporary file")?;
-        let mut archive = Archive { writer: BufWriter::new(file), serial: 0 };
+        let mut archive = Archive {
+            writer: BufWriter::new(file),
+            serial: 0,
+        };
         for (path, entry) in &self.entries {
-            archive.entry(path, entry).with_context(|| format!("packing {path}"))?;
+            archive
+                .entry(path, entry)
+                .with_context(|| format!("packing {path}"))?;
         }
         let mut file = archive.finish().context("packing the initramfs")?;
         file.rewind().context("packing the initramfs")?;
@@ -129,9 +166,12 @@ impl<W: Write> Archive<W> {
             Entry::Device { major, minor } => {
                 self.member(path, CHARACTER_DEVICE | 0o600, (*major, *minor), &[])
             }
-            Entry::Link(target) => {
-                self.member(path, LINK | 0o777, (0, 0), target.as_os_str().as_encoded_bytes())
-            }
+            Entry::Link(target) => self.member(
+                path,
+                LINK | 0o777,
+                (0, 0),
+                target.as_os_str().as_encoded_bytes(),
+            ),
             Entry::Bytes { mode, bytes } => self.member(path, FILE | mode, (0, 0), bytes),
             Entry::File { mode, source } => {
                 self.member(path, FILE | mode, (0, 0), &fs::read(source)?)
@@ -172,14 +212,17 @@ impl<W: Write> Archive<W> {
     /// Header with name, and data, each end on a multiple of four.
     fn padded(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.writer.write_all(bytes)?;
-        self.writer.write_all(&[0; 3][..bytes.len().wrapping_neg() % 4])
+        self.writer
+            .write_all(&[0; 3][..bytes.len().wrapping_neg() % 4])
     }
 }
 
 impl Archive<BufWriter<File>> {
     fn finish(mut self) -> io::Result<File> {
         self.member("TRAILER!!!", 0, (0, 0), &[])?;
-        self.writer.into_inner().map_err(io::IntoInnerError::into_error)
+        self.writer
+            .into_inner()
+            .map_err(io::IntoInnerError::into_error)
     }
 }
 

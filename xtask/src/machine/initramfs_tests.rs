@@ -14,7 +14,10 @@ fn members_are_aligned_and_in_order() {
     assert_eq!(bytes.len() % 4, 0);
     let position = |name: &str| {
         let needle = [name.as_bytes(), &[0]].concat();
-        bytes.windows(needle.len()).position(|window| window == needle).unwrap()
+        bytes
+            .windows(needle.len())
+            .position(|window| window == needle)
+            .unwrap()
     };
     assert!(position("a") < position("a/b"));
     assert!(position("a/b") < position("a/b/c"));
@@ -26,7 +29,10 @@ fn members_are_aligned_and_in_order() {
 fn cpio_reads_it_when_there_is_one() {
     let mut initramfs = Initramfs::new();
     initramfs.add_bytes("etc/passwd", b"root\n");
-    let listed = Command::new("cpio").arg("-t").stdin(initramfs.write().unwrap()).output();
+    let listed = Command::new("cpio")
+        .arg("-t")
+        .stdin(initramfs.write().unwrap())
+        .output();
     let Ok(listed) = listed else { return };
     let text = String::from_utf8(listed.stdout).unwrap();
     assert!(text.lines().any(|line| line == "etc/passwd"), "{text}");

@@ -27,11 +27,26 @@ pub struct Wanted {
 
 /// Every kernel the tests run on, the oldest first.
 pub const ALL: &[Wanted] = &[
-    Wanted { label: "5.10", suite: "bullseye" },
-    Wanted { label: "6.1", suite: "bookworm" },
-    Wanted { label: "6.12", suite: "trixie" },
-    Wanted { label: "7.2", suite: "forky" },
-    Wanted { label: "7.3", suite: "trixie-backports" },
+    Wanted {
+        label: "5.10",
+        suite: "bullseye",
+    },
+    Wanted {
+        label: "6.1",
+        suite: "bookworm",
+    },
+    Wanted {
+        label: "6.12",
+        suite: "trixie",
+    },
+    Wanted {
+        label: "7.2",
+        suite: "forky",
+    },
+    Wanted {
+        label: "7.3",
+        suite: "trixie-backports",
+    },
 ];
 
 /// The kernel for everything that takes just one.
@@ -56,7 +71,10 @@ pub fn find(label: &str) -> Result<Wanted> {
         Some(kernel) => Ok(*kernel),
         None => {
             let labels: Vec<&str> = ALL.iter().map(|kernel| kernel.label).collect();
-            bail!("there is no kernel {label}; there are {}", labels.join(", "))
+            bail!(
+                "there is no kernel {label}; there are {}",
+                labels.join(", ")
+            )
         }
     }
 }
@@ -65,7 +83,7 @@ pub fn find(label: &str) -> Result<Wanted> {
 pub fn obtain(wanted: &Wanted) -> Result<Kernel> {
     let folder = paths::cache()?.join("kernels");
     let note = folder.join(format!("{}.json", wanted.label));
-    let _lock = paths::lock_cache()?;
+    let _lock = paths::lock_cache("kernels")?;
     match newest(wanted, &folder) {
         Ok(kernel) => {
             paths::write_json(&note, &kernel)?;
@@ -73,7 +91,10 @@ pub fn obtain(wanted: &Wanted) -> Result<Kernel> {
         }
         Err(error) => match paths::read_json::<Kernel>(&note).filter(|k| k.image.is_file()) {
             Some(kernel) => {
-                tell(&format!("going on with kernel {} from the cache: {error:#}", kernel.release));
+                tell(&format!(
+                    "going on with kernel {} from the cache: {error:#}",
+                    kernel.release
+                ));
                 Ok(kernel)
             }
             None => Err(error).with_context(|| format!("kernel {} cannot be had", wanted.label)),
@@ -87,22 +108,35 @@ fn newest(wanted: &Wanted, folder: &Path) -> Result<Kernel> {
     let root = folder.join(format!("{}_{}", wanted.suite, meta.version));
     let packages = suite.exact_closure(meta)?;
     if !root.is_dir() {
+        tell(&format!(
+            "installing kernel {}, for guests to boot",
+            wanted.label
+        ));
         suite.unpack(&packages, &root)?;
     }
     let (release, image) = find_image(&root)?;
-    Ok(Kernel { label: wanted.label.to_owned(), release, image, packages })
+    Ok(Kernel {
+        label: wanted.label.to_owned(),
+        release,
+        image,
+        packages,
+    })
 }
 
 /// The release and the image in the unpacked packages: older ones have boot/vmlinuz-RELEASE, newer
 /// ones usr/lib/modules/RELEASE/vmlinuz.
 fn find_image(root: &Path) -> Result<(String, PathBuf)> {
     for modules in ["lib/modules", "usr/lib/modules"] {
-        let Ok(entries) = fs::read_dir(root.join(modules)) else { continue };
+        let Ok(entries) = fs::read_dir(root.join(modules)) else {
+            continue;
+        };
         for entry in entries {
             let entry = entry.context("reading the kernel's folder")?;
             let release = entry.file_name().display().to_string();
-            let candidates =
-                [entry.path().join("vmlinuz"), root.join(format!("boot/vmlinuz-{release}"))];
+            let candidates = [
+                entry.path().join("vmlinuz"),
+                root.join(format!("boot/vmlinuz-{release}")),
+            ];
             if let Some(image) = candidates.into_iter().find(|path| path.is_file()) {
                 return Ok((release, image));
             }

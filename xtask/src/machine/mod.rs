@@ -29,7 +29,10 @@ impl Parts {
     /// Sets up the host and gathers the parts.
     pub fn gather(artefacts: Artefacts) -> Result<Self> {
         setup::host_packages(HostNeed::Machines)?;
-        Ok(Self { artefacts, busybox: setup::busybox()? })
+        Ok(Self {
+            artefacts,
+            busybox: setup::busybox()?,
+        })
     }
 
     /// The usual contents of a guest. More can be added before it is booted.

@@ -65,7 +65,13 @@ impl Qemu {
         let complaints = tempfile::tempfile().context("making a temporary file")?;
         let mut command = Command::new(PROGRAM);
         command
-            .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"])
+            .args([
+                "-nodefaults",
+                "-no-user-config",
+                "-display",
+                "none",
+                "-no-reboot",
+            ])
             .args(accelerator_arguments(accelerator))
             .arg("-smp")
             .arg(shape.processors.to_string())
@@ -76,7 +82,12 @@ impl Qemu {
             .args(["-initrd", &initramfs, "-append", &kernel_arguments()])
             .arg("-serial")
             .arg(format!("file:{}", console.display()))
-            .args(["-chardev", "stdio,id=frames,signal=off", "-serial", "chardev:frames"])
+            .args([
+                "-chardev",
+                "stdio,id=frames,signal=off",
+                "-serial",
+                "chardev:frames",
+            ])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(complaints.try_clone().context("duplicating a file")?);
@@ -84,7 +95,9 @@ impl Qemu {
         unsafe {
             command.pre_exec(die_with_parent);
         }
-        let mut child = command.spawn().with_context(|| format!("starting {PROGRAM}"))?;
+        let mut child = command
+            .spawn()
+            .with_context(|| format!("starting {PROGRAM}"))?;
         let input = child.stdin.take().context("QEMU has no standard input")?;
         let output = child.stdout.take().context("QEMU has no standard output")?;
         Ok((Self { child, complaints }, input, output))

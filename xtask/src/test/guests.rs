@@ -34,26 +34,45 @@ pub fn run(parts: &Parts, wanted: &Wanted, cases: &[&CaseInfo]) -> Result<OnKern
         Err(error) => {
             let reason = format!("{error:#}");
             let results = cases.iter().map(|case| failed(case, &reason)).collect();
-            return Ok(OnKernel { title: wanted.label.to_owned(), results });
+            return Ok(OnKernel {
+                title: wanted.label.to_owned(),
+                results,
+            });
         }
     };
     let accelerator = accelerator::choose(parts, &kernel)?;
     let mut results = Vec::new();
     while let Some(left) = cases.get(results.len()..).filter(|left| !left.is_empty()) {
-        tell(&format!("kernel {} ({accelerator}): {} to run", kernel.release, plural(left.len())));
+        tell(&format!(
+            "kernel {} ({accelerator}): {} to run",
+            kernel.release,
+            plural(left.len())
+        ));
         let done = results.len();
-        let mut session = Session { kernel: &kernel, cases: left, results: &mut results };
+        let mut session = Session {
+            kernel: &kernel,
+            cases: left,
+            results: &mut results,
+        };
         if let Err(error) = session.run(parts, accelerator) {
             // A guest that failed takes the case with it that ran, or the one that was next; the
             // others get a new guest.
-            let Some(case) = cases.get(results.len()) else { return Err(error) };
+            let Some(case) = cases.get(results.len()) else {
+                return Err(error);
+            };
             let failure = error.downcast::<Failure>()?;
             println!("  {} on {}: FAILED: {failure}", case.name, kernel.label);
             results.push(failed(case, &failure.reason));
         }
-        debug_assert!(results.len() > done, "every boot brings at least one result");
+        debug_assert!(
+            results.len() > done,
+            "every boot brings at least one result"
+        );
     }
-    Ok(OnKernel { title: short(&kernel.release), results })
+    Ok(OnKernel {
+        title: short(&kernel.release),
+        results,
+    })
 }
 
 /// One boot.
@@ -66,7 +85,10 @@ struct Session<'a> {
 impl Session<'_> {
     fn run(&mut self, parts: &Parts, accelerator: Accelerator) -> Result<()> {
         let names = self.cases.iter().map(|case| case.name.clone()).collect();
-        let plan = Plan { kernel: self.kernel.label.clone(), action: Action::Cases(names) };
+        let plan = Plan {
+            kernel: self.kernel.label.clone(),
+            action: Action::Cases(names),
+        };
         let initramfs = parts.initramfs(&plan)?;
         let mut guest = Guest::boot(self.kernel, &initramfs, accelerator, vm::DEFAULT_SHAPE)?;
         guest.ready(BOOT_DEADLINE)?;
@@ -87,9 +109,11 @@ impl Session<'_> {
                     let surplus = output.len().saturating_sub(OUTPUT_KEPT);
                     output.drain(..surplus);
                 }
-                Frame::Report(Report::CaseEnded { name, outcome, seconds })
-                    if name == case.name =>
-                {
+                Frame::Report(Report::CaseEnded {
+                    name,
+                    outcome,
+                    seconds,
+                }) if name == case.name => {
                     return Ok(self.ended(name, outcome, seconds, &output));
                 }
                 Frame::Report(_) | Frame::Stdin(_) => {}
@@ -106,24 +130,37 @@ impl Session<'_> {
             }
             Outcome::Failed(reason) => {
                 let output = console::tail(&String::from_utf8_lossy(output), OUTPUT_LINES);
-                println!("  {case} on {label}: FAILED: {reason}\n{}", indented(&output));
+                println!("  {case} on {label}: FAILED: {reason}{}", indented(&output));
                 // A case says last what it failed with.
-                let last = output.lines().last().unwrap_or_default();
-                Outcome::Failed(format!("{last} ({reason})"))
+                Outcome::Failed(match output.lines().rfind(|line| !line.trim().is_empty()) {
+                    Some(last) => format!("{last} ({reason})"),
+                    None => reason,
+                })
             }
         };
-        CaseResult { case, outcome, seconds: Some(seconds) }
+        CaseResult {
+            case,
+            outcome,
+            seconds: Some(seconds),
+        }
     }
 }
 
 fn failed(case: &CaseInfo, reason: &str) -> CaseResult {
     let outcome = Outcome::Failed(reason.to_owned());
-    CaseResult { case: case.name.clone(), outcome, seconds: None }
+    CaseResult {
+        case: case.name.clone(),
+        outcome,
+        seconds: None,
+    }
 }
 
 /// The release without the flavour, which is the same for all.
 fn short(release: &str) -> String {
-    release.strip_suffix("-cloud-amd64").unwrap_or(release).to_owned()
+    release
+        .strip_suffix("-cloud-amd64")
+        .unwrap_or(release)
+        .to_owned()
 }
 
 fn plural(count: usize) -> String {
@@ -133,7 +170,7 @@ fn plural(count: usize) -> String {
 fn indented(text: &str) -> String {
     text.lines().fold(String::new(), |mut all, line| {
         // Writing to a String cannot fail.
-        let _ = writeln!(all, "    {line}");
+        let _ = write!(all, "\n    {line}");
         all
     })
 }

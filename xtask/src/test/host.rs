@@ -64,7 +64,10 @@ impl Tally {
 
 /// The number in front of the word.
 fn count(text: &str, word: &str) -> u64 {
-    let words: Vec<&str> = text.split([' ', ';']).filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> = text
+        .split([' ', ';'])
+        .filter(|word| !word.is_empty())
+        .collect();
     words
         .windows(2)
         .find(|pair| pair[1] == word)

@@ -15,17 +15,35 @@ const TWO_PROGRAMS: &str = "\nrunning 2 tests\ntest a ... ok\ntest b ... FAILED\
 
 #[test]
 fn results_are_summed_over_programs() {
-    assert_eq!(tally(TWO_PROGRAMS, false), Host { passed: 2, failed: 1 });
+    assert_eq!(
+        tally(TWO_PROGRAMS, false),
+        Host {
+            passed: 2,
+            failed: 1
+        }
+    );
 }
 
 #[test]
 fn a_program_that_crashes_counts_as_a_failure() {
     let text = format!("{TWO_PROGRAMS}\nrunning 9 tests\ntest d ... ok\n");
-    assert_eq!(tally(&text, false), Host { passed: 2, failed: 2 });
+    assert_eq!(
+        tally(&text, false),
+        Host {
+            passed: 2,
+            failed: 2
+        }
+    );
 }
 
 #[test]
 fn a_failure_without_any_result_counts_as_one() {
-    assert_eq!(tally("", false), Host { passed: 0, failed: 1 });
+    assert_eq!(
+        tally("", false),
+        Host {
+            passed: 0,
+            failed: 1
+        }
+    );
     assert_eq!(tally("", true), Host::default());
 }

@@ -5,10 +5,13 @@ use std::fmt;
 use comfy_table::{Table, presets};
 use sysctl_trace_tests::protocol::{CaseInfo, Outcome};
 
+use crate::lint::Check;
+
 /// Everything that was found out.
 #[derive(Debug)]
 pub struct Results {
     cases: Vec<String>,
+    checks: Vec<Check>,
     /// The host's tests.
     pub host: Host,
     /// The guest cases, by kernel.
@@ -51,10 +54,15 @@ impl CaseResult {
 }
 
 impl Results {
-    /// No results yet, for these cases.
-    pub fn new(cases: &[CaseInfo]) -> Self {
+    /// No results yet for these cases; the checks have been made.
+    pub fn new(cases: &[CaseInfo], checks: Vec<Check>) -> Self {
         let cases = cases.iter().map(|case| case.name.clone()).collect();
-        Self { cases, host: Host::default(), kernels: Vec::new() }
+        Self {
+            cases,
+            checks,
+            host: Host::default(),
+            kernels: Vec::new(),
+        }
     }
 
     /// Whether nothing failed.
@@ -67,11 +75,21 @@ impl Results {
     }
 
     fn passed(&self) -> u64 {
-        self.host.passed + self.all().filter(|result| result.passed()).count() as u64
+        self.host.passed + self.count(true)
     }
 
     fn failed(&self) -> u64 {
-        self.host.failed + self.all().filter(|result| !result.passed()).count() as u64
+        self.host.failed + self.count(false)
+    }
+
+    /// The checks and cases that passed, or that did not.
+    fn count(&self, passed: bool) -> u64 {
+        let checks = self.checks.iter().map(|check| check.passed);
+        let cases = self.all().map(CaseResult::passed);
+        checks
+            .chain(cases)
+            .filter(|result| *result == passed)
+            .count() as u64
     }
 }
 
@@ -79,6 +97,9 @@ impl Results {
 /// may rely on: `N passed, N failed`.
 impl fmt::Display for Results {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for check in self.checks.iter().filter(|check| !check.passed) {
+            writeln!(f, "FAILED {}", check.name)?;
+        }
         for kernel in &self.kernels {
             for result in &kernel.results {
                 if let Outcome::Failed(reason) = &result.outcome {
@@ -96,7 +117,15 @@ impl fmt::Display for Results {
             table.add_row(std::iter::once(case.clone()).chain(cells));
         }
         writeln!(f, "{table}")?;
-        writeln!(f, "host tests: {} passed, {} failed", self.host.passed, self.host.failed)?;
+        if !self.checks.is_empty() {
+            let names: Vec<String> = self.checks.iter().map(Check::to_string).collect();
+            writeln!(f, "checks: {}", names.join("; "))?;
+        }
+        writeln!(
+            f,
+            "host tests: {} passed, {} failed",
+            self.host.passed, self.host.failed
+        )?;
         write!(f, "{} passed, {} failed", self.passed(), self.failed())
     }
 }

@@ -1,0 +1,287 @@
+//! Compares a trace with the workload's own log: nothing missing, nothing extra, every field right.
+//!
+//! What one thread did stands in the same order in both, so the two are laid side by side thread by
+//! thread ([`align`]), and each pair is compared field by field ([`fields`]). What no single pair
+//! shows is looked at for itself: the lives of the namespaces ([`lives`]) and races ([`races`]).
+
+mod align;
+mod fields;
+mod lives;
+mod races;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
+use crate::{
+    trace::{Action, Event, Process},
+    workload::log::{Actor, Begin, Created, Creation, End, Record, Thread, Write},
+};
+
+/// What a comparison yields.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Comparison {
+    /// Everything that is not as it must be.
+    pub differences: Vec<Difference>,
+    /// What others did meanwhile, in words. It is no fault.
+    pub bystanders: Vec<String>,
+}
+
+/// Something that is not as it must be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Difference {
+    /// The log is not what the comparison needs.
+    Log(String),
+    /// Events were lost.
+    Lost(u64),
+    /// The workload did this, and no event tells of it.
+    Missing(String),
+    /// The workload did no such thing.
+    Extra(String),
+    /// A field of an event is wrong.
+    Field {
+        /// Which event.
+        event: String,
+        /// The field, by its dotted name.
+        field: &'static str,
+        /// What it must be.
+        expected: String,
+        /// What it is.
+        found: String,
+    },
+    /// The life of a namespace.
+    Life(String),
+    /// Events of a race that no order of the writes explains.
+    Race(String),
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Log(what) => write!(f, "the workload's log: {what}"),
+            Self::Lost(count) => write!(f, "{count} events were lost"),
+            Self::Missing(what) => write!(f, "missing: {what}"),
+            Self::Extra(what) => write!(f, "extra: {what}"),
+            Self::Field { event, field, expected, found } => {
+                write!(f, "{event}: {field} is {found}, expected {expected}")
+            }
+            Self::Life(what) => write!(f, "namespaces: {what}"),
+            Self::Race(what) => write!(f, "race: {what}"),
+        }
+    }
+}
+
+/// Something that the workload did.
+#[derive(Clone, Copy, Debug)]
+enum Step<'a> {
+    Create(&'a Creation),
+    Write(&'a Write),
+}
+
+impl<'a> Step<'a> {
+    const fn actor(self) -> &'a Actor {
+        match self {
+            Self::Create(creation) => &creation.actor,
+            Self::Write(write) => &write.actor,
+        }
+    }
+}
+
+impl fmt::Display for Step<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Create(creation) => {
+                write!(f, "{} by {}: {:?}", creation.how, creation.actor.pid, creation.result)
+            }
+            Self::Write(write) => write!(
+                f,
+                "{} of {:?} to {} by {}: {:?}",
+                write.how, write.requested, write.path, write.actor.pid, write.result
+            ),
+        }
+    }
+}
+
+/// A thread; those that the kernel adds to a process for its io_uring count as one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Lane {
+    Thread { pid: u32, tid: u32 },
+    IoWorkers { pid: u32 },
+}
+
+/// What the least workload worth comparing did.
+const LEAST: End = End { creations: 200, writes: 1000 };
+const LEAST_KEYS: usize = 12;
+const METHODS: &[&str] = &["write", "writev", "pwrite at 0", "pwrite at 3", "splice", "io_uring"];
+
+/// Compares the two.
+#[must_use]
+pub fn compare(log: &[Record], trace: &[Event]) -> Comparison {
+    let mut result = Comparison::default();
+    let Some(Record::Begin(begin)) = log.first() else {
+        result.differences.push(Difference::Log("it does not begin".into()));
+        return result;
+    };
+    let steps: Vec<Step<'_>> = log
+        .iter()
+        .filter_map(|record| match record {
+            Record::Create(creation) => Some(Step::Create(creation)),
+            Record::Write(write) => Some(Step::Write(write)),
+            Record::Begin(_) | Record::Race(_) | Record::End(_) => None,
+        })
+        .collect();
+    result.differences.extend(complete(log, &steps).map(Difference::Log));
+    let lost: u64 = trace.iter().filter_map(|event| event.trace.lost).map(|lost| lost.total()).sum();
+    if lost > 0 {
+        result.differences.push(Difference::Lost(lost));
+    }
+    result.differences.extend(hosts(begin, trace));
+
+    let workers = io_workers(&steps);
+    let mut lanes: BTreeMap<Lane, (Vec<Step<'_>>, Vec<&Event>)> = BTreeMap::new();
+    for step in &steps {
+        lanes.entry(lane_of_step(*step)).or_default().0.push(*step);
+    }
+    let pids: BTreeSet<u32> = steps.iter().map(|step| step.actor().pid).collect();
+    for event in trace {
+        let Some(process) = &event.process else { continue };
+        if is_ours(begin, &pids, process) {
+            lanes.entry(lane_of_event(&workers, process)).or_default().1.push(event);
+        } else {
+            result.bystanders.push(words(event));
+        }
+    }
+    let mut pairs = Vec::new();
+    for (steps, events) in lanes.values() {
+        for pairing in align::align(steps, events) {
+            match pairing {
+                align::Pairing::Both(step, event) => pairs.push((step, event)),
+                align::Pairing::Missing(step) => {
+                    result.differences.push(Difference::Missing(step.to_string()));
+                }
+                align::Pairing::Extra(event) => {
+                    result.differences.push(Difference::Extra(words(event)));
+                }
+            }
+        }
+    }
+    pairs.sort_by_key(|(_, event)| event.event.sequence);
+    for (step, event) in &pairs {
+        result.differences.extend(fields::compare(begin, *step, event));
+    }
+    result.differences.extend(lives::compare(&pairs, trace, &mut result.bystanders));
+    result.differences.extend(races::compare(log, &pairs));
+    result
+}
+
+/// An event in words, with what tells it from others.
+fn words(event: &Event) -> String {
+    let number = event.event.sequence;
+    let actor = event.process.as_ref().map_or_else(String::new, |process| {
+        format!(" by {} ({:?}, thread {})", process.pid, process.name, process.thread.id)
+    });
+    let what = match (event.event.action, &event.sysctl) {
+        (Action::SysctlWrite, Some(sysctl)) => {
+            let requested = sysctl.requested.as_ref().map(|text| text.chars().take(40).collect());
+            let requested: Option<String> = requested;
+            format!("write of {requested:?} ({:?} bytes) to {}", sysctl.size, sysctl.path)
+        }
+        (action, _) => format!("{action:?} of {:?}", event.netns),
+    };
+    format!("event {number}, {what}{actor}, {}", event.event.outcome)
+}
+
+/// What the log lacks, in words.
+fn complete<'a>(log: &[Record], steps: &'a [Step<'a>]) -> impl Iterator<Item = String> {
+    let mut wrong = Vec::new();
+    let found = End {
+        creations: steps.iter().filter(|step| matches!(step, Step::Create(_))).count() as u64,
+        writes: steps.iter().filter(|step| matches!(step, Step::Write(_))).count() as u64,
+    };
+    match log.last() {
+        Some(Record::End(end)) if *end == found => {}
+        Some(Record::End(end)) => wrong.push(format!("it announces {end:?} and holds {found:?}")),
+        _ => wrong.push("it does not end".into()),
+    }
+    let made = |step: &&Step<'_>| matches!(step, Step::Create(c) if is_made(c));
+    let made = steps.iter().filter(made).count() as u64;
+    if made < LEAST.creations || found.creations == made || found.writes < LEAST.writes {
+        wrong.push(format!("too little was done: {found:?}, {made} namespaces made"));
+    }
+    let writes = || {
+        steps.iter().filter_map(|step| match step {
+            Step::Write(write) => Some(write),
+            Step::Create(_) => None,
+        })
+    };
+    let keys: BTreeSet<&str> = writes().map(|write| write.path.as_str()).collect();
+    if keys.len() < LEAST_KEYS {
+        wrong.push(format!("only {} keys", keys.len()));
+    }
+    for method in METHODS {
+        if !writes().any(|write| write.how.starts_with(method)) {
+            wrong.push(format!("nothing by {method}"));
+        }
+    }
+    wrong.into_iter()
+}
+
+const fn is_made(creation: &Creation) -> bool {
+    match creation.result {
+        Created::Made { .. } | Created::Undone { .. } => true,
+        Created::Refused { .. } => false,
+    }
+}
+
+/// Every event names the machine.
+fn hosts(begin: &Begin, trace: &[Event]) -> Vec<Difference> {
+    let expected = (&begin.host, &begin.boot_id);
+    trace
+        .iter()
+        .filter(|event| (&event.host.name, &event.host.boot.id) != expected)
+        .map(|event| Difference::Field {
+            event: words(event),
+            field: "host",
+            expected: format!("{expected:?}"),
+            found: format!("{:?}", event.host),
+        })
+        .collect()
+}
+
+/// Whether the process is the workload's: one that it logged, or one below its first.
+fn is_ours(begin: &Begin, pids: &BTreeSet<u32>, process: &Process) -> bool {
+    pids.contains(&process.pid)
+        || process.pid == begin.pid
+        || process.ancestors.iter().any(|ancestor| ancestor.pid == begin.pid)
+}
+
+fn io_workers(steps: &[Step<'_>]) -> BTreeSet<(u32, u32)> {
+    let mut workers = BTreeSet::new();
+    for step in steps {
+        match &step.actor().thread {
+            Thread::IoWorker { tids, .. } => {
+                workers.extend(tids.iter().map(|tid| (step.actor().pid, *tid)));
+            }
+            Thread::Caller { .. } => {}
+        }
+    }
+    workers
+}
+
+fn lane_of_step(step: Step<'_>) -> Lane {
+    let pid = step.actor().pid;
+    match step.actor().thread {
+        Thread::Caller { tid, .. } => Lane::Thread { pid, tid },
+        Thread::IoWorker { .. } => Lane::IoWorkers { pid },
+    }
+}
+
+fn lane_of_event(workers: &BTreeSet<(u32, u32)>, process: &Process) -> Lane {
+    let (pid, tid) = (process.pid, process.thread.id);
+    if workers.contains(&(pid, tid)) { Lane::IoWorkers { pid } } else { Lane::Thread { pid, tid } }
+}
+
+#[cfg(test)]
+#[path = "exactness_tests.rs"]
+mod tests;

@@ -1,0 +1,64 @@
+//! The lives of network namespaces: each is made once and destroyed once.
+
+use std::collections::BTreeMap;
+
+use super::{Difference, Step, words};
+use crate::trace::{Action, Event, Netns};
+
+/// A namespace that lives.
+struct Life<'a> {
+    netns: &'a Netns,
+    made: &'a Event,
+    ours: bool,
+}
+
+/// Follows every namespace through the trace. What happens to those of others is told to
+/// `bystanders`.
+pub fn compare(
+    pairs: &[(Step<'_>, &Event)],
+    trace: &[Event],
+    bystanders: &mut Vec<String>,
+) -> Vec<Difference> {
+    let ours: Vec<u64> = pairs
+        .iter()
+        .filter(|(step, _)| matches!(step, Step::Create(_)))
+        .map(|(_, event)| event.event.sequence)
+        .collect();
+    let mut differences = Vec::new();
+    let mut living: BTreeMap<u32, Life<'_>> = BTreeMap::new();
+    let mut complain = |what: String| differences.push(Difference::Life(what));
+    for event in trace {
+        let Some((netns, inum)) = event.netns.as_ref().and_then(|n| Some((n, n.inum?))) else {
+            continue;
+        };
+        match event.event.action {
+            Action::NetnsCreate if event.error.is_none() => {
+                let ours = ours.binary_search(&event.event.sequence).is_ok();
+                if let Some(older) = living.insert(inum, Life { netns, made: event, ours }) {
+                    complain(format!("{} while {} lives", words(event), words(older.made)));
+                }
+            }
+            Action::NetnsDestroy => match living.remove(&inum) {
+                Some(life) if life.netns == netns => {}
+                Some(life) if life.ours => {
+                    complain(format!("{} does not match {}", words(event), words(life.made)));
+                }
+                Some(_) | None => bystanders.push(words(event)),
+            },
+            Action::SysctlWrite => {
+                let life = living.get(&inum).filter(|life| life.ours);
+                let paired = pairs.binary_search_by_key(&event.event.sequence, |(_, event)| {
+                    event.event.sequence
+                });
+                if life.is_some() && paired.is_err() {
+                    complain(format!("somebody else's in the workload's: {}", words(event)));
+                }
+            }
+            Action::NetnsCreate | Action::EventsLost => {}
+        }
+    }
+    for life in living.values().filter(|life| life.ours) {
+        complain(format!("never destroyed: {}", words(life.made)));
+    }
+    differences
+}

@@ -1,0 +1,283 @@
+//! The tracer's JSON stream as these tests understand it.
+//!
+//! The types are the tests' own and refuse every field they do not know, so that a change of the
+//! stream cannot pass unnoticed by changing both sides at once.
+
+mod check;
+
+use std::{fs, path::Path, str};
+
+use anyhow::{Context as _, Result};
+use jiff::Timestamp;
+use serde::Deserialize;
+
+/// The longest line that log pipelines let pass unharmed, its newline included.
+pub const MAX_LINE: usize = 8192;
+
+/// One line.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the names are those of the stream, which its schema documents")]
+pub struct Event {
+    #[serde(rename = "@timestamp")]
+    pub timestamp: String,
+    pub schema: Schema,
+    pub event: Class,
+    pub host: Host,
+    pub error: Option<Error>,
+    pub process: Option<Process>,
+    pub netns: Option<Netns>,
+    pub sysctl: Option<Sysctl>,
+    pub trace: Trace,
+}
+
+/// `schema`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "as above")]
+pub struct Schema {
+    pub name: String,
+    pub version: String,
+}
+
+/// `event`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "as above")]
+pub struct Class {
+    pub kind: String,
+    pub category: Vec<String>,
+    #[serde(rename = "type")]
+    pub type_: Vec<String>,
+    pub action: Action,
+    pub outcome: String,
+    pub sequence: u64,
+    pub boottime_ns: u64,
+}
+
+/// `event.action`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "as above")]
+pub enum Action {
+    NetnsCreate,
+    NetnsDestroy,
+    SysctlWrite,
+    EventsLost,
+}
+
+/// `host`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "as above")]
+pub struct Host {
+    pub name: String,
+    pub boot: Boot,
+}
+
+/// `host.boot`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "as above")]
+pub struct Boot {
+    pub id: String,
+}
+
+/// `error`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "as above")]
+pub struct Error {
+    pub code: String,
+}
+
+/// `process`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "as above")]
+pub struct Process {
+    pub pid: u32,
+    pub name: String,
+    pub executable_name: Option<String>,
+    pub executable: Option<String>,
+    pub args: Option<Vec<String>>,
+    pub start: String,
+    pub entity_id: String,
+    pub thread: Thread,
+    pub user: Id,
+    pub group: Id,
+    pub parent: Option<Ancestor>,
+    pub ancestors: Vec<Ancestor>,
+    pub cgroup: Option<String>,
+    pub namespaces: Namespaces,
+    pub enrichment: String,
+}
+
+/// `process.thread`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "as above")]
+pub struct Thread {
+    pub id: u32,
+    pub capabilities: Capabilities,
+}
+
+/// `process.thread.capabilities`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "as above")]
+pub struct Capabilities {
+    pub effective: Vec<String>,
+}
+
+/// `process.user` and `process.group`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "as above")]
+pub struct Id {
+    pub id: String,
+}
+
+/// `process.parent` and each of `process.ancestors`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "as above")]
+pub struct Ancestor {
+    pub pid: u32,
+    pub name: String,
+    pub executable_name: Option<String>,
+    pub start: String,
+    pub entity_id: String,
+}
+
+/// `process.namespaces`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "as above")]
+pub struct Namespaces {
+    pub net: Option<u32>,
+    pub pid: Option<u32>,
+    pub mnt: Option<u32>,
+    pub user: Option<u32>,
+    pub cgroup: Option<u32>,
+}
+
+/// `netns`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "as above")]
+pub struct Netns {
+    pub inum: Option<u32>,
+    pub cookie: Option<String>,
+    pub user_ns: Option<u32>,
+}
+
+/// `sysctl`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "as above")]
+pub struct Sysctl {
+    pub key: String,
+    pub path: String,
+    #[serde(rename = "type")]
+    pub type_: String,
+    pub requested: Option<String>,
+    pub old: Option<String>,
+    pub new: Option<String>,
+    pub init_netns: Option<String>,
+    pub position: Option<u64>,
+    pub size: Option<u64>,
+    pub written: Option<u64>,
+}
+
+/// `trace`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "as above")]
+pub struct Trace {
+    pub session: String,
+    pub truncated: Vec<String>,
+    pub lost: Option<Lost>,
+}
+
+/// `trace.lost`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "as above")]
+pub struct Lost {
+    pub ring_full: u64,
+    pub in_flight: u64,
+    pub probe_missed: u64,
+    pub unreadable: u64,
+}
+
+impl Lost {
+    /// All causes together.
+    #[must_use]
+    pub const fn total(&self) -> u64 {
+        self.ring_full + self.in_flight + self.probe_missed + self.unreadable
+    }
+}
+
+impl Event {
+    /// `@timestamp` in nanoseconds since 1970.
+    ///
+    /// # Errors
+    /// When it is no time.
+    pub fn realtime_ns(&self) -> Result<i128> {
+        nanoseconds(&self.timestamp)
+    }
+}
+
+/// An RFC 3339 time in nanoseconds since 1970.
+///
+/// # Errors
+/// When it is no time, or not in UTC with nine digits.
+pub fn nanoseconds(time: &str) -> Result<i128> {
+    let shape: String =
+        time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    anyhow::ensure!(
+        shape == "0000-00-00T00:00:00.000000000Z",
+        "{time:?} is not UTC with nine digits"
+    );
+    Ok(time.parse::<Timestamp>().with_context(|| format!("{time:?} is no time"))?.as_nanosecond())
+}
+
+/// Reads and checks a whole stream: its events, and what is wrong with it, in words.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn read(path: &Path) -> Result<(Vec<Event>, Vec<String>)> {
+    let bytes = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+    Ok(parse(&bytes))
+}
+
+/// As [`read`], from memory.
+#[must_use]
+pub fn parse(bytes: &[u8]) -> (Vec<Event>, Vec<String>) {
+    let mut events = Vec::new();
+    let mut wrong = Vec::new();
+    if bytes.last().is_some_and(|last| *last != b'\n') {
+        wrong.push("the last line has no end".to_owned());
+    }
+    for (index, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
+        let mut complain = |what: String| wrong.push(format!("line {}: {what}", index + 1));
+        if line.len() > MAX_LINE {
+            complain(format!("{} bytes long", line.len()));
+        }
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        if line.iter().any(|byte| *byte < b' ') {
+            complain("a control character".to_owned());
+        }
+        match str::from_utf8(line).context("not UTF-8").and_then(check::line) {
+            Ok(event) => events.push(event),
+            Err(error) => complain(format!("{error:#}")),
+        }
+    }
+    wrong.extend(check::order(&events));
+    (events, wrong)
+}
+
+#[cfg(test)]
+#[path = "trace_tests.rs"]
+mod tests;

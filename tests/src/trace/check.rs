@@ -1,0 +1,126 @@
+//! What every line of the stream must keep to, whatever it tells of.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::Value;
+
+use super::{Action, Event, Process, nanoseconds};
+
+/// How far events of different processors may stand out of the order in which they happened.
+const DISORDER_NS: u64 = 1_000_000_000;
+
+/// Reads one line.
+pub fn line(line: &str) -> Result<Event> {
+    let value = serde_json::from_str(line).context("not JSON")?;
+    no_nulls(&value)?;
+    let event: Event = serde_json::from_str(line).context("not an event")?;
+    check_shape(&event)?;
+    Ok(event)
+}
+
+/// What is not known is absent, never null.
+fn no_nulls(value: &Value) -> Result<()> {
+    match value {
+        Value::Null => bail!("a null"),
+        Value::Array(values) => values.iter().try_for_each(no_nulls),
+        Value::Object(fields) => fields
+            .iter()
+            .try_for_each(|(name, value)| no_nulls(value).with_context(|| name.clone())),
+        Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_) => Ok(()),
+    }
+}
+
+/// What holds for every event of its action.
+fn check_shape(event: &Event) -> Result<()> {
+    let sure = |right: bool, what: &str| {
+        ensure!(right, "{what}");
+        Ok(())
+    };
+    event.realtime_ns()?;
+    sure(event.schema.name == "sysctl-trace", "another schema")?;
+    sure(event.schema.version == "1.0", "another version of the schema")?;
+    let (kind, category, type_) = match event.event.action {
+        Action::NetnsCreate => ("event", "configuration", "creation"),
+        Action::NetnsDestroy => ("event", "configuration", "deletion"),
+        Action::SysctlWrite => ("event", "configuration", "change"),
+        Action::EventsLost => ("metric", "host", "info"),
+    };
+    sure(event.event.kind == kind, "another kind")?;
+    sure(event.event.category == [category], "another category")?;
+    sure(event.event.type_ == [type_], "another type")?;
+    let outcome_fits = match event.event.outcome.as_str() {
+        "success" => event.error.is_none(),
+        "failure" => event.error.is_some(),
+        "unknown" => event.error.is_none() && event.event.action == Action::EventsLost,
+        _ => false,
+    };
+    sure(outcome_fits, "outcome and error do not fit together")?;
+    let has = (event.process.is_some(), event.netns.is_some(), event.sysctl.is_some());
+    let parts_fit = match event.event.action {
+        Action::NetnsCreate => has.0,
+        Action::NetnsDestroy => matches!(has, (false, true, false)),
+        Action::SysctlWrite => has.0 && has.2,
+        Action::EventsLost => matches!(has, (false, false, false)),
+    };
+    sure(parts_fit, "parts that do not belong to the action, or lack")?;
+    let lost = event.trace.lost.is_some_and(|lost| lost.total() > 0);
+    sure(lost == (event.event.action == Action::EventsLost), "loss counts out of place")?;
+    event.process.as_ref().map_or(Ok(()), check_process)
+}
+
+fn check_process(process: &Process) -> Result<()> {
+    nanoseconds(&process.start)?;
+    for ancestor in &process.ancestors {
+        nanoseconds(&ancestor.start)?;
+    }
+    ensure!(process.ancestors.len() <= 8, "{} ancestors", process.ancestors.len());
+    ensure!(
+        process.parent.as_ref() == process.ancestors.first(),
+        "the parent is not the first ancestor"
+    );
+    let complete = process.executable.is_some() && process.args.is_some();
+    let fits = match process.enrichment.as_str() {
+        "complete" => complete || process.executable_name.is_none(),
+        "process-ended" | "denied" | "failed" => !complete,
+        _ => false,
+    };
+    ensure!(fits, "enrichment {:?} with other parts", process.enrichment);
+    Ok(())
+}
+
+/// What does not hold between lines, in words.
+pub fn order(events: &[Event]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut latest = 0;
+    let mut identities: BTreeMap<&str, (u32, &str)> = BTreeMap::new();
+    for (event, expected) in events.iter().zip(1..) {
+        let found = event.event.sequence;
+        if found != expected {
+            wrong.push(format!("event.sequence is {found} where {expected} is next"));
+            return wrong;
+        }
+        if event.event.boottime_ns + DISORDER_NS < latest {
+            wrong.push(format!("event {found} is far out of order"));
+        }
+        latest = latest.max(event.event.boottime_ns);
+        let process = event.process.iter();
+        let actors = process.clone().map(|p| (&p.entity_id, p.pid, &p.start));
+        let ancestors = process.flat_map(|p| &p.ancestors);
+        let ancestors = ancestors.map(|a| (&a.entity_id, a.pid, &a.start));
+        for (identity, pid, start) in actors.chain(ancestors) {
+            let known = identities.entry(identity).or_insert((pid, start));
+            if *known != (pid, start) {
+                wrong.push(format!("event {found}: {identity} names two processes"));
+            }
+        }
+    }
+    let sessions: BTreeSet<_> =
+        events.iter().map(|event| &event.trace.session).collect();
+    if sessions.len() > 1 {
+        wrong.push(format!("{} sessions in one stream", sessions.len()));
+    }
+    wrong
+}
