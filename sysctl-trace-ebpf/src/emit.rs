@@ -75,10 +75,7 @@ impl Draft {
         }
         // SAFETY: the bytes lie within this draft.
         let bytes = unsafe {
-            core::slice::from_raw_parts(
-                addr_of!(*self).cast::<u8>(),
-                size_of::<Acted>() + len,
-            )
+            core::slice::from_raw_parts(addr_of!(*self).cast::<u8>(), size_of::<Acted>() + len)
         };
         if EVENTS.output::<[u8]>(bytes, 0).is_err() {
             count(program, |losses| &mut losses.ring_full);
@@ -100,10 +97,21 @@ impl Draft {
         if read <= 0 || read > max as i64 {
             return Piece::Unreadable;
         }
-        let len = if keep_nul { read as usize } else { read as usize - 1 };
+        let len = if keep_nul {
+            read as usize
+        } else {
+            read as usize - 1
+        };
         self.set_len(at + len);
-        let span = Span { offset: at as u16, len: len as u16 };
-        if read as usize == max { Piece::Cut(span) } else { Piece::Whole(span) }
+        let span = Span {
+            offset: at as u16,
+            len: len as u16,
+        };
+        if read as usize == max {
+            Piece::Cut(span)
+        } else {
+            Piece::Whole(span)
+        }
     }
 
     /// Appends `len` bytes of kernel memory, at most `MAX`.
@@ -139,21 +147,34 @@ impl Draft {
             return Piece::Unreadable;
         }
         self.set_len(at + taken);
-        let span = Span { offset: at as u16, len: taken as u16 };
-        if taken < len { Piece::Cut(span) } else { Piece::Whole(span) }
+        let span = Span {
+            offset: at as u16,
+            len: taken as u16,
+        };
+        if taken < len {
+            Piece::Cut(span)
+        } else {
+            Piece::Whole(span)
+        }
     }
 
     /// Appends what `fill` writes, at most `PIECE_MAX` bytes: it says how many. Its errors are
     /// handed on.
     #[inline(always)]
-    pub fn push_with<E>(&mut self, fill: impl FnOnce(*mut u8) -> Result<u32, E>) -> Result<Piece, E> {
+    pub fn push_with<E>(
+        &mut self,
+        fill: impl FnOnce(*mut u8) -> Result<u32, E>,
+    ) -> Result<Piece, E> {
         let at = self.len();
         if at > TEXT_MAX {
             return Ok(Piece::NoRoom);
         }
         let len = fill(self.text_at(at))? as usize;
         self.set_len(at + len);
-        Ok(Piece::Whole(Span { offset: at as u16, len: len as u16 }))
+        Ok(Piece::Whole(Span {
+            offset: at as u16,
+            len: len as u16,
+        }))
     }
 
     /// Where the next piece will begin.
@@ -165,7 +186,10 @@ impl Draft {
     /// All that was appended since a mark.
     #[inline(always)]
     pub fn since(&self, mark: usize) -> Span {
-        Span { offset: mark as u16, len: (self.len() - mark) as u16 }
+        Span {
+            offset: mark as u16,
+            len: (self.len() - mark) as u16,
+        }
     }
 
     #[inline(always)]
@@ -217,4 +241,3 @@ impl Piece {
         }
     }
 }
-

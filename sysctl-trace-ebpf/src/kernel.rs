@@ -2,10 +2,8 @@
 
 use core::ptr;
 
-use aya_ebpf::{
-    helpers::generated::{
-        bpf_get_current_task, bpf_get_current_task_btf, bpf_probe_read_kernel,
-    },
+use aya_ebpf::helpers::generated::{
+    bpf_get_current_task, bpf_get_current_task_btf, bpf_probe_read_kernel,
 };
 use sysctl_trace_ebpf::settings::Settings;
 
@@ -62,7 +60,11 @@ pub fn read<T: Copy>(address: Address) -> Option<T> {
     let mut value = core::mem::MaybeUninit::<T>::uninit();
     // SAFETY: the helper writes size_of::<T>() bytes to the place, or zeroes on a fault.
     let error = unsafe {
-        bpf_probe_read_kernel(value.as_mut_ptr().cast(), size_of::<T>() as u32, address.cast())
+        bpf_probe_read_kernel(
+            value.as_mut_ptr().cast(),
+            size_of::<T>() as u32,
+            address.cast(),
+        )
     };
     if error != 0 {
         return None;

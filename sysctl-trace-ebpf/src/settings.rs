@@ -32,7 +32,10 @@ pub struct Settings {
 #[cfg_attr(not(target_arch = "bpf"), derive(Debug, Default, IntoBytes, Immutable))]
 #[derive(Clone, Copy)]
 #[repr(C)]
-#[expect(missing_docs, reason = "each is named after the kernel field that it locates")]
+#[expect(
+    missing_docs,
+    reason = "each is named after the kernel field that it locates"
+)]
 pub struct Offsets {
     pub task_tgid: u32,
     pub task_pid: u32,
@@ -199,7 +202,15 @@ impl ValueKind {
 /// Loss that one program saw on one CPU, per cause.
 #[cfg_attr(
     not(target_arch = "bpf"),
-    derive(Debug, Default, PartialEq, Eq, IntoBytes, Immutable, zerocopy::FromBytes)
+    derive(
+        Debug,
+        Default,
+        PartialEq,
+        Eq,
+        IntoBytes,
+        Immutable,
+        zerocopy::FromBytes
+    )
 )]
 #[derive(Clone, Copy)]
 #[repr(C)]

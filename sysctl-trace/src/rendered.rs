@@ -26,6 +26,20 @@ impl<T> Rendered<T> {
     }
 }
 
+impl<T: Serialize> Rendered<T> {
+    /// The JSON of the value.
+    pub fn json(&self) -> Result<&str, serde_json::Error> {
+        let json = match self.json.get() {
+            Some(json) => json,
+            None => {
+                let json = to_raw_value(&self.value)?;
+                self.json.get_or_init(|| json)
+            }
+        };
+        Ok(json.get())
+    }
+}
+
 impl<T> Deref for Rendered<T> {
     type Target = T;
 

@@ -63,7 +63,12 @@ impl fmt::Display for Difference {
             Self::Lost(count) => write!(f, "{count} events were lost"),
             Self::Missing(what) => write!(f, "missing: {what}"),
             Self::Extra(what) => write!(f, "extra: {what}"),
-            Self::Field { event, field, expected, found } => {
+            Self::Field {
+                event,
+                field,
+                expected,
+                found,
+            } => {
                 write!(f, "{event}: {field} is {found}, expected {expected}")
             }
             Self::Life(what) => write!(f, "namespaces: {what}"),
@@ -92,7 +97,11 @@ impl fmt::Display for Step<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Create(creation) => {
-                write!(f, "{} by {}: {:?}", creation.how, creation.actor.pid, creation.result)
+                write!(
+                    f,
+                    "{} by {}: {:?}",
+                    creation.how, creation.actor.pid, creation.result
+                )
             }
             Self::Write(write) => write!(
                 f,
@@ -111,16 +120,28 @@ enum Lane {
 }
 
 /// What the least workload worth comparing did.
-const LEAST: End = End { creations: 200, writes: 1000 };
+const LEAST: End = End {
+    creations: 200,
+    writes: 1000,
+};
 const LEAST_KEYS: usize = 12;
-const METHODS: &[&str] = &["write", "writev", "pwrite at 0", "pwrite at 3", "splice", "io_uring"];
+const METHODS: &[&str] = &[
+    "write",
+    "writev",
+    "pwrite at 0",
+    "pwrite at 3",
+    "splice",
+    "io_uring",
+];
 
 /// Compares the two.
 #[must_use]
 pub fn compare(log: &[Record], trace: &[Event]) -> Comparison {
     let mut result = Comparison::default();
     let Some(Record::Begin(begin)) = log.first() else {
-        result.differences.push(Difference::Log("it does not begin".into()));
+        result
+            .differences
+            .push(Difference::Log("it does not begin".into()));
         return result;
     };
     let steps: Vec<Step<'_>> = log
@@ -131,8 +152,14 @@ pub fn compare(log: &[Record], trace: &[Event]) -> Comparison {
             Record::Begin(_) | Record::Race(_) | Record::End(_) => None,
         })
         .collect();
-    result.differences.extend(complete(log, &steps).map(Difference::Log));
-    let lost: u64 = trace.iter().filter_map(|event| event.trace.lost).map(|lost| lost.total()).sum();
+    result
+        .differences
+        .extend(complete(log, &steps).map(Difference::Log));
+    let lost: u64 = trace
+        .iter()
+        .filter_map(|event| event.trace.lost)
+        .map(|lost| lost.total())
+        .sum();
     if lost > 0 {
         result.differences.push(Difference::Lost(lost));
     }
@@ -145,9 +172,15 @@ pub fn compare(log: &[Record], trace: &[Event]) -> Comparison {
     }
     let pids: BTreeSet<u32> = steps.iter().map(|step| step.actor().pid).collect();
     for event in trace {
-        let Some(process) = &event.process else { continue };
+        let Some(process) = &event.process else {
+            continue;
+        };
         if is_ours(begin, &pids, process) {
-            lanes.entry(lane_of_event(&workers, process)).or_default().1.push(event);
+            lanes
+                .entry(lane_of_event(&workers, process))
+                .or_default()
+                .1
+                .push(event);
         } else {
             result.bystanders.push(words(event));
         }
@@ -158,7 +191,9 @@ pub fn compare(log: &[Record], trace: &[Event]) -> Comparison {
             match pairing {
                 align::Pairing::Both(step, event) => pairs.push((step, event)),
                 align::Pairing::Missing(step) => {
-                    result.differences.push(Difference::Missing(step.to_string()));
+                    result
+                        .differences
+                        .push(Difference::Missing(step.to_string()));
                 }
                 align::Pairing::Extra(event) => {
                     result.differences.push(Difference::Extra(words(event)));
@@ -168,9 +203,13 @@ pub fn compare(log: &[Record], trace: &[Event]) -> Comparison {
     }
     pairs.sort_by_key(|(_, event)| event.event.sequence);
     for (step, event) in &pairs {
-        result.differences.extend(fields::compare(begin, *step, event));
+        result
+            .differences
+            .extend(fields::compare(begin, *step, event));
     }
-    result.differences.extend(lives::compare(&pairs, trace, &mut result.bystanders));
+    result
+        .differences
+        .extend(lives::compare(&pairs, trace, &mut result.bystanders));
     result.differences.extend(races::compare(log, &pairs));
     result
 }
@@ -179,13 +218,22 @@ pub fn compare(log: &[Record], trace: &[Event]) -> Comparison {
 fn words(event: &Event) -> String {
     let number = event.event.sequence;
     let actor = event.process.as_ref().map_or_else(String::new, |process| {
-        format!(" by {} ({:?}, thread {})", process.pid, process.name, process.thread.id)
+        format!(
+            " by {} ({:?}, thread {})",
+            process.pid, process.name, process.thread.id
+        )
     });
     let what = match (event.event.action, &event.sysctl) {
         (Action::SysctlWrite, Some(sysctl)) => {
-            let requested = sysctl.requested.as_ref().map(|text| text.chars().take(40).collect());
+            let requested = sysctl
+                .requested
+                .as_ref()
+                .map(|text| text.chars().take(40).collect());
             let requested: Option<String> = requested;
-            format!("write of {requested:?} ({:?} bytes) to {}", sysctl.size, sysctl.path)
+            format!(
+                "write of {requested:?} ({:?} bytes) to {}",
+                sysctl.size, sysctl.path
+            )
         }
         (action, _) => format!("{action:?} of {:?}", event.netns),
     };
@@ -196,8 +244,14 @@ fn words(event: &Event) -> String {
 fn complete<'a>(log: &[Record], steps: &'a [Step<'a>]) -> impl Iterator<Item = String> {
     let mut wrong = Vec::new();
     let found = End {
-        creations: steps.iter().filter(|step| matches!(step, Step::Create(_))).count() as u64,
-        writes: steps.iter().filter(|step| matches!(step, Step::Write(_))).count() as u64,
+        creations: steps
+            .iter()
+            .filter(|step| matches!(step, Step::Create(_)))
+            .count() as u64,
+        writes: steps
+            .iter()
+            .filter(|step| matches!(step, Step::Write(_)))
+            .count() as u64,
     };
     match log.last() {
         Some(Record::End(end)) if *end == found => {}
@@ -207,7 +261,9 @@ fn complete<'a>(log: &[Record], steps: &'a [Step<'a>]) -> impl Iterator<Item = S
     let made = |step: &&Step<'_>| matches!(step, Step::Create(c) if is_made(c));
     let made = steps.iter().filter(made).count() as u64;
     if made < LEAST.creations || found.creations == made || found.writes < LEAST.writes {
-        wrong.push(format!("too little was done: {found:?}, {made} namespaces made"));
+        wrong.push(format!(
+            "too little was done: {found:?}, {made} namespaces made"
+        ));
     }
     let writes = || {
         steps.iter().filter_map(|step| match step {
@@ -253,7 +309,10 @@ fn hosts(begin: &Begin, trace: &[Event]) -> Vec<Difference> {
 fn is_ours(begin: &Begin, pids: &BTreeSet<u32>, process: &Process) -> bool {
     pids.contains(&process.pid)
         || process.pid == begin.pid
-        || process.ancestors.iter().any(|ancestor| ancestor.pid == begin.pid)
+        || process
+            .ancestors
+            .iter()
+            .any(|ancestor| ancestor.pid == begin.pid)
 }
 
 fn io_workers(steps: &[Step<'_>]) -> BTreeSet<(u32, u32)> {
@@ -279,7 +338,11 @@ fn lane_of_step(step: Step<'_>) -> Lane {
 
 fn lane_of_event(workers: &BTreeSet<(u32, u32)>, process: &Process) -> Lane {
     let (pid, tid) = (process.pid, process.thread.id);
-    if workers.contains(&(pid, tid)) { Lane::IoWorkers { pid } } else { Lane::Thread { pid, tid } }
+    if workers.contains(&(pid, tid)) {
+        Lane::IoWorkers { pid }
+    } else {
+        Lane::Thread { pid, tid }
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,10 @@ pub mod protocol;
 #[cfg(feature = "guest")]
 pub mod cases;
 #[cfg(feature = "guest")]
+pub mod exactness;
+#[cfg(feature = "guest")]
 pub mod guest;
+#[cfg(feature = "guest")]
+pub mod trace;
 #[cfg(feature = "guest")]
 pub mod workload;

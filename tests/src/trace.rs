@@ -17,7 +17,10 @@ pub const MAX_LINE: usize = 8192;
 /// One line.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "the names are those of the stream, which its schema documents")]
+#[expect(
+    missing_docs,
+    reason = "the names are those of the stream, which its schema documents"
+)]
 pub struct Event {
     #[serde(rename = "@timestamp")]
     pub timestamp: String,
@@ -234,13 +237,18 @@ impl Event {
 /// # Errors
 /// When it is no time, or not in UTC with nine digits.
 pub fn nanoseconds(time: &str) -> Result<i128> {
-    let shape: String =
-        time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    let shape: String = time
+        .chars()
+        .map(|c| if c.is_ascii_digit() { '0' } else { c })
+        .collect();
     anyhow::ensure!(
         shape == "0000-00-00T00:00:00.000000000Z",
         "{time:?} is not UTC with nine digits"
     );
-    Ok(time.parse::<Timestamp>().with_context(|| format!("{time:?} is no time"))?.as_nanosecond())
+    Ok(time
+        .parse::<Timestamp>()
+        .with_context(|| format!("{time:?} is no time"))?
+        .as_nanosecond())
 }
 
 /// Reads and checks a whole stream: its events, and what is wrong with it, in words.
@@ -269,7 +277,10 @@ pub fn parse(bytes: &[u8]) -> (Vec<Event>, Vec<String>) {
         if line.iter().any(|byte| *byte < b' ') {
             complain("a control character".to_owned());
         }
-        match str::from_utf8(line).context("not UTF-8").and_then(check::line) {
+        match str::from_utf8(line)
+            .context("not UTF-8")
+            .and_then(check::line)
+        {
             Ok(event) => events.push(event),
             Err(error) => complain(format!("{error:#}")),
         }

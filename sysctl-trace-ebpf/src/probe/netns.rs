@@ -6,9 +6,7 @@ use aya_ebpf::{
     programs::{FEntryContext, FExitContext, ProbeContext, RetProbeContext},
 };
 use sysctl_trace_ebpf::{
-    record::{
-        Deed, Header, KIND_NETNS_CREATE, KIND_NETNS_DESTROY, Netns, NetnsDestroy, Span,
-    },
+    record::{Deed, Header, KIND_NETNS_CREATE, KIND_NETNS_DESTROY, Netns, NetnsDestroy, Span},
     settings::{ABSENT, Program, ValueKind},
 };
 
@@ -86,7 +84,15 @@ fn record_created(net: Result<Address, i64>) -> Option<()> {
     };
     let (netns, result, value) = match net {
         Ok(net) => (describe(net), 0, somaxconn(net)?),
-        Err(errno) => (Netns { inum: 0, user_ns_inum: 0, cookie: 0 }, errno, 0),
+        Err(errno) => (
+            Netns {
+                inum: 0,
+                user_ns_inum: 0,
+                cookie: 0,
+            },
+            errno,
+            0,
+        ),
     };
     draft.acted.netns = netns;
     draft.acted.deed = Deed {

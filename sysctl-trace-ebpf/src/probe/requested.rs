@@ -89,7 +89,10 @@ impl Source {
         draft.acted.header.cut |= cut;
         let mut span = draft.since(mark);
         if span.len > REQUESTED_MAX as u16 {
-            span = Span { offset: span.offset, len: REQUESTED_MAX as u16 };
+            span = Span {
+                offset: span.offset,
+                len: REQUESTED_MAX as u16,
+            };
         }
         draft.acted.deed.requested = span;
     }
@@ -99,13 +102,17 @@ impl Source {
     fn piece(&self, draft: &mut Draft, index: u64, skip: u64, left: u64) -> Option<(u64, u32)> {
         let user = self.kind == u64::from(setting!(iter.iovec));
         let (from, len) = if user || self.kind == u64::from(setting!(iter.kvec)) {
-            let entry = self.base.wrapping_add((index * u64::from(setting!(offsets.iovec_size))) as usize);
+            let entry = self
+                .base
+                .wrapping_add((index * u64::from(setting!(offsets.iovec_size))) as usize);
             (
                 read::<Address>(at(entry, setting!(offsets.iovec_base)))?,
                 read::<u64>(at(entry, setting!(offsets.iovec_len)))?,
             )
         } else if self.kind == u64::from(setting!(iter.bvec)) {
-            let entry = self.base.wrapping_add((index * u64::from(setting!(offsets.bio_vec_size))) as usize);
+            let entry = self
+                .base
+                .wrapping_add((index * u64::from(setting!(offsets.bio_vec_size))) as usize);
             let page = read::<u64>(at(entry, setting!(offsets.bio_vec_page)))?;
             let offset = read::<u32>(at(entry, setting!(offsets.bio_vec_offset)))?;
             (
@@ -146,6 +153,8 @@ fn page_address(page: u64) -> Option<Address> {
     }
     let pages = read::<u64>(setting!(symbols.vmemmap_base) as Address)?;
     let memory = read::<u64>(setting!(symbols.page_offset_base) as Address)?;
-    let number = page.wrapping_sub(pages).checked_div(u64::from(setting!(offsets.page_size_of)))?;
+    let number = page
+        .wrapping_sub(pages)
+        .checked_div(u64::from(setting!(offsets.page_size_of)))?;
     Some(memory.wrapping_add(number << PAGE_SHIFT) as Address)
 }

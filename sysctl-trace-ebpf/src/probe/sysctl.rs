@@ -18,7 +18,11 @@ use sysctl_trace_ebpf::{
     settings::Program,
 };
 
-use super::{netns::describe, requested::Source, value::{Holder, NoValue}};
+use super::{
+    netns::describe,
+    requested::Source,
+    value::{Holder, NoValue},
+};
 use crate::{
     context::record_actor,
     emit::{Draft, Piece, count},
@@ -113,7 +117,8 @@ fn begin(iocb: Address, iter: Address) -> Option<()> {
     }
     let file = load::<Address>(iocb, setting!(offsets.kiocb_filp))?;
     let inode = load::<u64>(file, setting!(offsets.file_inode))?;
-    let proc_inode = inode.wrapping_sub(u64::from(setting!(offsets.proc_inode_vfs_inode))) as Address;
+    let proc_inode =
+        inode.wrapping_sub(u64::from(setting!(offsets.proc_inode_vfs_inode))) as Address;
     let table = read::<Address>(at(proc_inode, setting!(offsets.proc_inode_sysctl_entry)))?;
 
     let begun = BEGUN.get_ptr_mut(0)?;
@@ -197,7 +202,11 @@ fn target(header: Address) -> Netns {
             return describe(set.wrapping_sub(u64::from(setting!(offsets.net_sysctls))) as Address);
         }
     }
-    Netns { inum: 0, user_ns_inum: 0, cookie: 0 }
+    Netns {
+        inum: 0,
+        user_ns_inum: 0,
+        cookie: 0,
+    }
 }
 
 /// Names of the key and the folders above it. Not from the path that the writer opened: /proc can

@@ -75,10 +75,18 @@ impl Holder {
                 copy_str(to, name, CONGESTION_NAME_MAX)
             }
             _ => {
-                let len = if self.maxlen > VALUE_MAX as u32 { VALUE_MAX as u32 } else { self.maxlen };
+                let len = if self.maxlen > VALUE_MAX as u32 {
+                    VALUE_MAX as u32
+                } else {
+                    self.maxlen
+                };
                 // SAFETY: `to` has VALUE_MAX bytes.
                 let error = unsafe { bpf_probe_read_kernel(to.cast(), len, self.data.cast()) };
-                if error != 0 { Err(NoValue::Unreadable) } else { Ok(len) }
+                if error != 0 {
+                    Err(NoValue::Unreadable)
+                } else {
+                    Ok(len)
+                }
             }
         }
     }
@@ -89,5 +97,9 @@ impl Holder {
 fn copy_str(to: *mut u8, from: Address, max: u32) -> Result<u32, NoValue> {
     // SAFETY: `to` has VALUE_MAX bytes and `max` is no more.
     let read = unsafe { bpf_probe_read_kernel_str(to.cast(), max, from.cast()) };
-    if read <= 0 || read > VALUE_MAX as i64 { Err(NoValue::Unreadable) } else { Ok(read as u32 - 1) }
+    if read <= 0 || read > VALUE_MAX as i64 {
+        Err(NoValue::Unreadable)
+    } else {
+        Ok(read as u32 - 1)
+    }
 }

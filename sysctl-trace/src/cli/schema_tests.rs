@@ -2,7 +2,7 @@ use serde_json::Value;
 
 use crate::{
     event::{Event, SCHEMA_VERSION},
-    output::{json, samples},
+    output::{json::Json, samples},
 };
 
 fn schema() -> Value {
@@ -14,7 +14,7 @@ fn events_of_every_action_follow_the_schema() {
     let validator = jsonschema::draft202012::new(&schema()).unwrap();
     for event in samples::all() {
         let mut line = Vec::new();
-        json::push_event(&mut line, &event).unwrap();
+        Json::default().push_event(&mut line, &event).unwrap();
         let line: Value = serde_json::from_slice(&line).unwrap();
         let errors: Vec<String> = validator
             .iter_errors(&line)

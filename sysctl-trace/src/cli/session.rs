@@ -16,7 +16,7 @@ use crate::{
     event::{Action, Event},
     filter::Filter,
     output::{
-        json,
+        json::{self, Json},
         sink::{self, Sink},
         summary::Summary,
         table::Table,
@@ -48,7 +48,7 @@ pub struct Session<S> {
 
 #[derive(Debug)]
 enum Format {
-    Json,
+    Json(Json),
     Table(Table),
 }
 
@@ -110,7 +110,7 @@ impl<S: Source> Session<S> {
     ) -> anyhow::Result<Self> {
         sink.begin()?;
         let format = if output.json {
-            Format::Json
+            Format::Json(Json::default())
         } else {
             let colour = terminal::colour(output.color, &sink);
             Format::Table(Table::new(sink.terminal_width(), charset, colour))
@@ -177,7 +177,7 @@ impl<S: Source> Session<S> {
             self.sequence += 1;
             event.event.sequence = self.sequence;
             match &mut self.format {
-                Format::Json => json::push_event(out, &event)?,
+                Format::Json(json) => json.push_event(out, &event)?,
                 Format::Table(table) => table.push_event(out, &event),
             }
             self.summary.add(&event);
@@ -188,8 +188,8 @@ impl<S: Source> Session<S> {
             }
         }
         match self.format {
-            Format::Json if width.is_some() => json::escape_for_terminal(out, start),
-            Format::Json | Format::Table(_) => {}
+            Format::Json(_) if width.is_some() => json::escape_for_terminal(out, start),
+            Format::Json(_) | Format::Table(_) => {}
         }
         Ok(())
     }

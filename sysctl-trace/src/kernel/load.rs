@@ -7,11 +7,22 @@ use aya::{
     maps::{HashMap, MapData},
     programs::{FEntry, FExit, KProbe, ProgramError},
 };
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::{
+    io::Errno,
+    process::{Resource, Rlimit, setrlimit},
+};
 use sysctl_trace_ebpf::settings::{SETTINGS_SYMBOL, Settings, Symbols as SymbolSettings};
 use zerocopy::IntoBytes;
 
-use super::{btf, handlers::HANDLERS, offsets, symbols::Symbols};
+use caps::Capability;
+
+use super::{
+    btf,
+    handlers::HANDLERS,
+    offsets,
+    support::{self, missing},
+    symbols::Symbols,
+};
 
 /// Where the kernel describes its own types.
 pub const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
@@ -171,6 +182,9 @@ pub enum Error {
         /// What went wrong.
         source: ProgramError,
     },
+    /// The process may not load programs.
+    #[error("{} missing; run as root, for example with sudo", support::names(.0))]
+    Capabilities(Vec<Capability>),
     /// None of the ways to attach works.
     #[error("no way to attach works here:{}", list(.0))]
     NoMode(Vec<(Mode, Error)>),
@@ -216,6 +230,24 @@ fn explain(error: &ProgramError) -> String {
     }
 }
 
+fn is_refusal(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::PERM.raw_os_error())
+}
+
+impl Error {
+    /// Whether the kernel refused a program by EPERM.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Probe {
+                source: ProgramError::LoadError { io_error, .. },
+                ..
+            } => is_refusal(io_error),
+            Self::NoMode(errors) => errors.iter().any(|(_, error)| error.is_refusal()),
+            _ => false,
+        }
+    }
+}
+
 /// What the probes need to know of this kernel; found once, used for each try.
 pub struct Facts {
     settings: Settings,
@@ -225,6 +257,10 @@ pub struct Facts {
 impl Facts {
     /// Asks BTF and kallsyms. `btf`: a file to use in place of the kernel's own.
     pub fn gather(btf: Option<&PathBuf>) -> Result<Self, Error> {
+        let lacking = missing(&support::REQUIRED);
+        if !lacking.is_empty() {
+            return Err(Error::Capabilities(lacking));
+        }
         let path = btf.cloned().unwrap_or_else(|| PathBuf::from(KERNEL_BTF));
         let bytes = fs::read(&path).map_err(|source| Error::Btf {
             path: path.clone(),
@@ -253,7 +289,7 @@ impl Facts {
     }
 
     /// Addresses of handlers, for the probes' map.
-    fn handlers(&self) -> impl Iterator<Item = (u64, u32)> {
+    pub fn handlers(&self) -> impl Iterator<Item = (u64, u32)> {
         HANDLERS
             .iter()
             .filter_map(|&(name, kind)| Some((self.symbols.get(name)?, kind as u32)))
@@ -284,6 +320,17 @@ pub fn attach(facts: &Facts, modes: &[Mode], buffer_bytes: u32) -> Result<Attach
 }
 
 fn attach_as(facts: &Facts, mode: Mode, buffer_bytes: u32) -> Result<Attached, Error> {
+    let (ebpf, results) = attach_each(facts, mode, buffer_bytes)?;
+    results.into_iter().try_for_each(|(_, result)| result)?;
+    Ok(Attached { ebpf, mode })
+}
+
+/// Loads the object, then loads and attaches every probe, whatever becomes of the others.
+pub fn attach_each(
+    facts: &Facts,
+    mode: Mode,
+    buffer_bytes: u32,
+) -> Result<(Ebpf, Vec<(Probe, Result<(), Error>)>), Error> {
     if OBJECT.is_empty() {
         return Err(Error::NoObject);
     }
@@ -305,22 +352,31 @@ fn attach_as(facts: &Facts, mode: Mode, buffer_bytes: u32) -> Result<Attached, E
         .map_max_entries("EVENTS", buffer_bytes)
         .load(OBJECT)?;
     fill_handlers(&mut ebpf, facts)?;
-    match mode {
+    let results = match mode {
         Mode::Typed | Mode::Trampoline => {
             let btf = Btf::from_sys_fs()?;
-            for probe in TRAMPOLINES {
-                attach_trampoline(&mut ebpf, &probe, &btf)
-                    .map_err(|source| Error::Probe { probe, source })?;
-            }
+            try_all(&TRAMPOLINES, |probe| {
+                attach_trampoline(&mut ebpf, probe, &btf)
+            })
         }
-        Mode::Kprobe => {
-            for probe in KPROBES {
-                attach_kprobe(&mut ebpf, &probe)
-                    .map_err(|source| Error::Probe { probe, source })?;
-            }
-        }
-    }
-    Ok(Attached { ebpf, mode })
+        Mode::Kprobe => try_all(&KPROBES, |probe| attach_kprobe(&mut ebpf, probe)),
+    };
+    Ok((ebpf, results))
+}
+
+fn try_all(
+    probes: &[Probe],
+    mut attach: impl FnMut(&Probe) -> Result<(), ProgramError>,
+) -> Vec<(Probe, Result<(), Error>)> {
+    probes
+        .iter()
+        .map(|&probe| {
+            (
+                probe,
+                attach(&probe).map_err(|source| Error::Probe { probe, source }),
+            )
+        })
+        .collect()
 }
 
 fn fill_handlers(ebpf: &mut Ebpf, facts: &Facts) -> Result<(), Error> {

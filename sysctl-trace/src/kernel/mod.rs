@@ -6,4 +6,5 @@ pub mod handlers;
 pub mod load;
 pub mod offsets;
 pub mod ring;
+pub mod support;
 pub mod symbols;

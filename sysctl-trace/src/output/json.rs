@@ -2,22 +2,34 @@
 
 use crate::{
     event::Event,
-    output::{limit, text},
+    output::{encode::Encoder, limit, text},
 };
 
-/// Appends the line of an event.
-///
-/// # Errors
-/// None that an event can cause; serde_json's interface has one.
-pub fn push_event(out: &mut Vec<u8>, event: &Event) -> Result<(), serde_json::Error> {
-    let start = out.len();
-    serde_json::to_writer(&mut *out, event)?;
-    if out.len() - start >= limit::LINE_BYTES {
-        out.truncate(start);
-        limit::push_shortened(out, event)?;
+/// Turns events into lines.
+#[derive(Debug, Default)]
+pub struct Json {
+    encoder: Encoder,
+}
+
+impl Json {
+    /// Appends the line of an event.
+    ///
+    /// # Errors
+    /// None that an event can cause; serde_json's interface has one.
+    pub fn push_event(
+        &mut self,
+        out: &mut Vec<u8>,
+        event: &Event,
+    ) -> Result<(), serde_json::Error> {
+        let start = out.len();
+        self.encoder.push_event(out, event)?;
+        if out.len() - start >= limit::LINE_BYTES {
+            out.truncate(start);
+            limit::push_shortened(&mut self.encoder, out, event)?;
+        }
+        out.push(b'\n');
+        Ok(())
     }
-    out.push(b'\n');
-    Ok(())
 }
 
 /// Makes the lines from `start` on harmless for a terminal. JSON escapes the ASCII controls by

@@ -160,7 +160,7 @@ struct Lost {
 fn lines(events: &[Event]) -> Vec<Line> {
     let mut out = Vec::new();
     for event in events {
-        push_event(&mut out, event).unwrap();
+        Json::default().push_event(&mut out, event).unwrap();
     }
     let text = String::from_utf8(out).unwrap();
     assert!(text.ends_with('\n'));
@@ -228,7 +228,7 @@ fn every_kind_of_event_can_be_read_back() {
 fn absent_is_absent_not_null() {
     let mut out = Vec::new();
     for event in samples::all() {
-        push_event(&mut out, &event).unwrap();
+        Json::default().push_event(&mut out, &event).unwrap();
     }
     assert!(!String::from_utf8(out).unwrap().contains("null"));
 }
@@ -254,7 +254,7 @@ fn hostile_text_is_valid_json_and_harmless_on_a_terminal() {
     event.process = Some(std::sync::Arc::new(crate::rendered::Rendered::new(process)));
     let mut out = b"before\x7f\n".to_vec();
     let start = out.len();
-    push_event(&mut out, &event).unwrap();
+    Json::default().push_event(&mut out, &event).unwrap();
     let plain: Line = serde_json::from_slice(&out[start..]).unwrap();
     escape_for_terminal(&mut out, start);
     let escaped: Line = serde_json::from_slice(&out[start..]).unwrap();

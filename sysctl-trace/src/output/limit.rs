@@ -10,6 +10,7 @@ use smol_str::SmolStr;
 
 use crate::{
     event::{Ancestor, Event, Process},
+    output::encode::Encoder,
     rendered::Rendered,
 };
 
@@ -21,11 +22,15 @@ pub(super) const LINE_BYTES: usize = 8 * 1024 - 1;
 const BUDGETS: [usize; 3] = [1024, 512, 128];
 
 /// Appends the JSON of an event with its long texts cut.
-pub(super) fn push_shortened(out: &mut Vec<u8>, event: &Event) -> Result<(), serde_json::Error> {
+pub(super) fn push_shortened(
+    encoder: &mut Encoder,
+    out: &mut Vec<u8>,
+    event: &Event,
+) -> Result<(), serde_json::Error> {
     let start = out.len();
     for budget in BUDGETS {
         out.truncate(start);
-        serde_json::to_writer(&mut *out, &shortened(event, budget))?;
+        encoder.push_event(out, &shortened(event, budget))?;
         if out.len() - start < LINE_BYTES {
             break;
         }

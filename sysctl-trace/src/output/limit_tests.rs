@@ -3,7 +3,9 @@ use crate::{event::Sysctl, output::samples};
 
 fn line(event: &Event) -> String {
     let mut out = Vec::new();
-    crate::output::json::push_event(&mut out, event).unwrap();
+    crate::output::json::Json::default()
+        .push_event(&mut out, event)
+        .unwrap();
     String::from_utf8(out).unwrap()
 }
 

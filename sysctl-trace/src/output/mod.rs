@@ -3,6 +3,7 @@
 //! [`json`] and [`table`] append lines to a buffer, [`sink`] takes the buffer to a file or pipe,
 //! [`summary`] counts what went by. [`text`] makes hostile text harmless for terminals.
 
+mod encode;
 pub mod json;
 mod layout;
 mod limit;

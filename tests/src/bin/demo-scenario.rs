@@ -40,7 +40,7 @@ fn parent() -> Result<()> {
         );
     }
     change_and_restore("vm/swappiness", "10\n")?;
-    change_and_restore("kernel/printk", "5 4 1 7\n")
+    change_and_restore("kernel/printk", "4 4 1 7\n")
 }
 
 fn in_namespace(number: usize) -> Result<()> {

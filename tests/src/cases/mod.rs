@@ -3,7 +3,10 @@
 //! A case never skips itself: what it needs is asserted by [`environment`], which comes first, and
 //! a case that is not for every kernel says so in the registry, where the host can see it.
 
+mod burst;
 mod environment;
+mod exactness;
+mod tracer;
 
 use std::time::Duration;
 
@@ -39,12 +42,32 @@ pub struct Context {
 }
 
 /// Every case, in the order in which they run.
-pub const CASES: &[Case] = &[Case {
-    name: "environment",
-    kernels: Kernels::All,
-    deadline: Duration::from_secs(30),
-    run: environment::run,
-}];
+pub const CASES: &[Case] = &[
+    Case {
+        name: "environment",
+        kernels: Kernels::All,
+        deadline: Duration::from_secs(30),
+        run: environment::run,
+    },
+    Case {
+        name: "exactness",
+        kernels: Kernels::All,
+        deadline: Duration::from_secs(300),
+        run: exactness::run,
+    },
+    Case {
+        name: "exactness-kprobe",
+        kernels: Kernels::Only(&["6.12"]),
+        deadline: Duration::from_secs(300),
+        run: exactness::by_kprobes,
+    },
+    Case {
+        name: "burst",
+        kernels: Kernels::All,
+        deadline: Duration::from_secs(120),
+        run: burst::run,
+    },
+];
 
 /// The case of that name.
 #[must_use]

@@ -20,9 +20,15 @@ pub enum Pairing<'a> {
 pub fn align<'a>(steps: &[Step<'a>], events: &[&'a Event]) -> Vec<Pairing<'a>> {
     let mut pairings = Vec::with_capacity(steps.len());
     let (mut step, mut event) = (0, 0);
-    let same = common(steps.len(), events.len(), |step, event| looks_like(steps[step], events[event]));
+    let same = common(steps.len(), events.len(), |step, event| {
+        looks_like(steps[step], events[event])
+    });
     for (next_step, next_event) in same.into_iter().chain([(steps.len(), events.len())]) {
-        fill_gap(&mut pairings, &steps[step..next_step], &events[event..next_event]);
+        fill_gap(
+            &mut pairings,
+            &steps[step..next_step],
+            &events[event..next_event],
+        );
         if next_step < steps.len() {
             pairings.push(Pairing::Both(steps[next_step], events[next_event]));
         }
@@ -33,14 +39,19 @@ pub fn align<'a>(steps: &[Step<'a>], events: &[&'a Event]) -> Vec<Pairing<'a>> {
 
 fn fill_gap<'a>(pairings: &mut Vec<Pairing<'a>>, steps: &[Step<'a>], events: &[&'a Event]) {
     let mut taken = 0;
-    let alike =
-        common(steps.len(), events.len(), |step, event| is_of_kind(steps[step], events[event]));
+    let alike = common(steps.len(), events.len(), |step, event| {
+        is_of_kind(steps[step], events[event])
+    });
     let mut alike = alike.into_iter().peekable();
     for (index, step) in steps.iter().enumerate() {
         match alike.next_if(|(paired, _)| *paired == index) {
             None => pairings.push(Pairing::Missing(*step)),
             Some((_, event)) => {
-                pairings.extend(events[taken..event].iter().map(|event| Pairing::Extra(event)));
+                pairings.extend(
+                    events[taken..event]
+                        .iter()
+                        .map(|event| Pairing::Extra(event)),
+                );
                 pairings.push(Pairing::Both(*step, events[event]));
                 taken = event + 1;
             }
@@ -94,15 +105,13 @@ fn looks_like(step: Step<'_>, event: &Event) -> bool {
 fn is_of_kind(step: Step<'_>, event: &Event) -> bool {
     match (step, event.event.action) {
         (Step::Create(_), Action::NetnsCreate) => true,
-        (Step::Write(write), Action::SysctlWrite) => {
-            event.sysctl.as_ref().is_some_and(|sysctl| sysctl.path == write.path)
-        }
+        (Step::Write(write), Action::SysctlWrite) => event
+            .sysctl
+            .as_ref()
+            .is_some_and(|sysctl| sysctl.path == write.path),
         (
             Step::Create(_) | Step::Write(_),
-            Action::NetnsCreate
-            | Action::NetnsDestroy
-            | Action::SysctlWrite
-            | Action::EventsLost,
+            Action::NetnsCreate | Action::NetnsDestroy | Action::SysctlWrite | Action::EventsLost,
         ) => false,
     }
 }

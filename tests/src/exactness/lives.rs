@@ -26,6 +26,7 @@ pub fn compare(
         .collect();
     let mut differences = Vec::new();
     let mut living: BTreeMap<u32, Life<'_>> = BTreeMap::new();
+    let mut gone: BTreeMap<u32, Life<'_>> = BTreeMap::new();
     let mut complain = |what: String| differences.push(Difference::Life(what));
     for event in trace {
         let Some((netns, inum)) = event.netns.as_ref().and_then(|n| Some((n, n.inum?))) else {
@@ -33,25 +34,48 @@ pub fn compare(
         };
         match event.event.action {
             Action::NetnsCreate if event.error.is_none() => {
+                gone.remove(&inum);
                 let ours = ours.binary_search(&event.event.sequence).is_ok();
-                if let Some(older) = living.insert(inum, Life { netns, made: event, ours }) {
-                    complain(format!("{} while {} lives", words(event), words(older.made)));
+                if let Some(older) = living.insert(
+                    inum,
+                    Life {
+                        netns,
+                        made: event,
+                        ours,
+                    },
+                ) {
+                    complain(format!(
+                        "{} while {} lives",
+                        words(event),
+                        words(older.made)
+                    ));
                 }
             }
-            Action::NetnsDestroy => match living.remove(&inum) {
-                Some(life) if life.netns == netns => {}
-                Some(life) if life.ours => {
-                    complain(format!("{} does not match {}", words(event), words(life.made)));
+            Action::NetnsDestroy => match (living.remove(&inum), gone.get(&inum)) {
+                (Some(life), _) => {
+                    if life.ours && life.netns != netns {
+                        complain(format!(
+                            "{} does not match {}",
+                            words(event),
+                            words(life.made)
+                        ));
+                    }
+                    gone.insert(inum, life);
                 }
-                Some(_) | None => bystanders.push(words(event)),
+                (None, Some(life)) if life.ours => {
+                    complain(format!("destroyed again: {}", words(event)));
+                }
+                (None, _) => bystanders.push(words(event)),
             },
             Action::SysctlWrite => {
                 let life = living.get(&inum).filter(|life| life.ours);
-                let paired = pairs.binary_search_by_key(&event.event.sequence, |(_, event)| {
-                    event.event.sequence
-                });
+                let paired = pairs
+                    .binary_search_by_key(&event.event.sequence, |(_, event)| event.event.sequence);
                 if life.is_some() && paired.is_err() {
-                    complain(format!("somebody else's in the workload's: {}", words(event)));
+                    complain(format!(
+                        "somebody else's in the workload's: {}",
+                        words(event)
+                    ));
                 }
             }
             Action::NetnsCreate | Action::EventsLost => {}

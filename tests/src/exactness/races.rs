@@ -25,10 +25,17 @@ fn one(race: &Race, pairs: &[(Step<'_>, &Event)]) -> Vec<Difference> {
     let mut threads: BTreeMap<u32, Vec<(&Write, &Event)>> = BTreeMap::new();
     for (step, event) in pairs {
         let Step::Write(write) = step else { continue };
-        let Some(process) = event.process.as_ref().filter(|_| write.race == Some(race.id)) else {
+        let Some(process) = event
+            .process
+            .as_ref()
+            .filter(|_| write.race == Some(race.id))
+        else {
             continue;
         };
-        threads.entry(process.thread.id).or_default().push((write, event));
+        threads
+            .entry(process.thread.id)
+            .or_default()
+            .push((write, event));
     }
     let (first, last) = (fields::shown(&race.first), fields::shown(&race.last));
     let mut differences = Vec::new();
@@ -62,7 +69,9 @@ fn one(race: &Race, pairs: &[(Step<'_>, &Event)]) -> Vec<Difference> {
         }
     }
     if decoded && !left.contains(&last) {
-        differences.push(Difference::Race(format!("no event leaves the last value, {last:?}")));
+        differences.push(Difference::Race(format!(
+            "no event leaves the last value, {last:?}"
+        )));
     }
     differences
 }

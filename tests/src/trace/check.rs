@@ -27,9 +27,7 @@ fn no_nulls(value: &Value) -> Result<()> {
         Value::Object(fields) => fields
             .iter()
             .try_for_each(|(name, value)| no_nulls(value).with_context(|| name.clone())),
-        Value::Bool(_)
-        | Value::Number(_)
-        | Value::String(_) => Ok(()),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
     }
 }
 
@@ -41,7 +39,10 @@ fn check_shape(event: &Event) -> Result<()> {
     };
     event.realtime_ns()?;
     sure(event.schema.name == "sysctl-trace", "another schema")?;
-    sure(event.schema.version == "1.0", "another version of the schema")?;
+    sure(
+        event.schema.version == "1.0",
+        "another version of the schema",
+    )?;
     let (kind, category, type_) = match event.event.action {
         Action::NetnsCreate => ("event", "configuration", "creation"),
         Action::NetnsDestroy => ("event", "configuration", "deletion"),
@@ -58,7 +59,11 @@ fn check_shape(event: &Event) -> Result<()> {
         _ => false,
     };
     sure(outcome_fits, "outcome and error do not fit together")?;
-    let has = (event.process.is_some(), event.netns.is_some(), event.sysctl.is_some());
+    let has = (
+        event.process.is_some(),
+        event.netns.is_some(),
+        event.sysctl.is_some(),
+    );
     let parts_fit = match event.event.action {
         Action::NetnsCreate => has.0,
         Action::NetnsDestroy => matches!(has, (false, true, false)),
@@ -67,7 +72,10 @@ fn check_shape(event: &Event) -> Result<()> {
     };
     sure(parts_fit, "parts that do not belong to the action, or lack")?;
     let lost = event.trace.lost.is_some_and(|lost| lost.total() > 0);
-    sure(lost == (event.event.action == Action::EventsLost), "loss counts out of place")?;
+    sure(
+        lost == (event.event.action == Action::EventsLost),
+        "loss counts out of place",
+    )?;
     event.process.as_ref().map_or(Ok(()), check_process)
 }
 
@@ -76,7 +84,11 @@ fn check_process(process: &Process) -> Result<()> {
     for ancestor in &process.ancestors {
         nanoseconds(&ancestor.start)?;
     }
-    ensure!(process.ancestors.len() <= 8, "{} ancestors", process.ancestors.len());
+    ensure!(
+        process.ancestors.len() <= 8,
+        "{} ancestors",
+        process.ancestors.len()
+    );
     ensure!(
         process.parent.as_ref() == process.ancestors.first(),
         "the parent is not the first ancestor"
@@ -99,7 +111,9 @@ pub fn order(events: &[Event]) -> Vec<String> {
     for (event, expected) in events.iter().zip(1..) {
         let found = event.event.sequence;
         if found != expected {
-            wrong.push(format!("event.sequence is {found} where {expected} is next"));
+            wrong.push(format!(
+                "event.sequence is {found} where {expected} is next"
+            ));
             return wrong;
         }
         if event.event.boottime_ns + DISORDER_NS < latest {
@@ -117,8 +131,7 @@ pub fn order(events: &[Event]) -> Vec<String> {
             }
         }
     }
-    let sessions: BTreeSet<_> =
-        events.iter().map(|event| &event.trace.session).collect();
+    let sessions: BTreeSet<_> = events.iter().map(|event| &event.trace.session).collect();
     if sessions.len() > 1 {
         wrong.push(format!("{} sessions in one stream", sessions.len()));
     }

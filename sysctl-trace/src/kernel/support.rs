@@ -1,0 +1,143 @@
+//! Facts about this kernel and this process, found by asking and trying. Facts only: what follows
+//! from them is decided elsewhere.
+
+use std::{fs, io, os::unix::fs::MetadataExt as _, path::PathBuf};
+
+use caps::{CapSet, Capability};
+
+use super::load::{self, At, Facts, Mode, attach_each};
+
+/// Needed to load and attach the probes and to see kernel addresses. CAP_SYS_ADMIN stands for the
+/// first two.
+pub const REQUIRED: [Capability; 3] = [
+    Capability::CAP_BPF,
+    Capability::CAP_PERFMON,
+    Capability::CAP_SYSLOG,
+];
+/// Needed to look at processes of others in /proc.
+pub const USEFUL: [Capability; 2] = [Capability::CAP_SYS_PTRACE, Capability::CAP_DAC_READ_SEARCH];
+
+/// Inode number of the initial pid namespace (PROC_PID_INIT_INO), the same in every kernel.
+const INITIAL_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
+/// A ring buffer for trying.
+const TRIAL_BYTES: u32 = 64 * 1024;
+
+/// What was found.
+#[derive(Debug)]
+pub struct Support {
+    /// `uname -r`.
+    pub release: String,
+    /// `uname -m`.
+    pub machine: String,
+    /// Of [`REQUIRED`], those that are not in effect.
+    pub missing_required: Vec<Capability>,
+    /// Of [`USEFUL`], those that are not in effect.
+    pub missing_useful: Vec<Capability>,
+    /// The tracer counts processes as the kernel does.
+    pub initial_pid_namespace: bool,
+    /// The kernel's lockdown, such as `none`; `None` where the kernel has no such thing.
+    pub lockdown: Option<String>,
+    /// Where the offsets come from.
+    pub btf: PathBuf,
+    /// Outcome of gathering what the probes need: how many handlers of keys are known here.
+    pub facts: Result<usize, load::Error>,
+    /// What became of each way to attach; empty where the facts are lacking.
+    pub modes: Vec<Trial>,
+}
+
+/// One way to attach, tried.
+#[derive(Debug)]
+pub struct Trial {
+    /// The way.
+    pub mode: Mode,
+    /// Each probe, or why not even the maps could be made.
+    pub outcome: Result<Vec<Hook>, load::Error>,
+}
+
+/// One probe, tried.
+#[derive(Debug)]
+pub struct Hook {
+    /// The kernel function.
+    pub function: &'static str,
+    /// Entry or return.
+    pub at: At,
+    /// Whether it was loaded and attached.
+    pub outcome: Result<(), load::Error>,
+}
+
+impl Trial {
+    /// Whether every probe was loaded and attached.
+    pub fn works(&self) -> bool {
+        self.outcome
+            .as_ref()
+            .is_ok_and(|hooks| hooks.iter().all(|hook| hook.outcome.is_ok()))
+    }
+}
+
+impl Support {
+    /// Asks and tries. Every probe is really loaded and attached, and detached again.
+    pub fn find(btf: Option<&PathBuf>, modes: &[Mode]) -> Self {
+        let name = rustix::system::uname();
+        let facts = Facts::gather(btf);
+        let trials = facts.as_ref().map_or_else(
+            |_| Vec::new(),
+            |facts| modes.iter().map(|&mode| trial(facts, mode)).collect(),
+        );
+        Self {
+            release: name.release().to_string_lossy().into_owned(),
+            machine: name.machine().to_string_lossy().into_owned(),
+            missing_required: missing(&REQUIRED),
+            missing_useful: missing(&USEFUL),
+            initial_pid_namespace: fs::metadata("/proc/self/ns/pid")
+                .is_ok_and(|namespace| namespace.ino() == INITIAL_PID_NAMESPACE),
+            lockdown: lockdown(),
+            btf: btf
+                .cloned()
+                .unwrap_or_else(|| PathBuf::from(load::KERNEL_BTF)),
+            facts: facts.map(|facts| facts.handlers().count()),
+            modes: trials,
+        }
+    }
+}
+
+fn trial(facts: &Facts, mode: Mode) -> Trial {
+    let outcome = attach_each(facts, mode, TRIAL_BYTES).map(|(_, results)| {
+        results
+            .into_iter()
+            .map(|(probe, outcome)| Hook {
+                function: probe.function,
+                at: probe.at,
+                outcome,
+            })
+            .collect()
+    });
+    Trial { mode, outcome }
+}
+
+/// Which of these are not in effect.
+pub fn missing(wanted: &[Capability]) -> Vec<Capability> {
+    let has = |capability| caps::has_cap(None, CapSet::Effective, capability).unwrap_or(false);
+    let admin = has(Capability::CAP_SYS_ADMIN);
+    wanted
+        .iter()
+        .copied()
+        .filter(|&capability| match capability {
+            Capability::CAP_BPF | Capability::CAP_PERFMON => !admin && !has(capability),
+            other => !has(other),
+        })
+        .collect()
+}
+
+/// `CAP_BPF, CAP_PERFMON`.
+pub fn names(capabilities: &[Capability]) -> String {
+    let names: Vec<_> = capabilities.iter().map(ToString::to_string).collect();
+    names.join(", ")
+}
+
+/// The word in brackets of `none [integrity] confidentiality`.
+fn lockdown() -> Option<String> {
+    let text: io::Result<_> = fs::read_to_string("/sys/kernel/security/lockdown");
+    let text = text.ok()?;
+    let (_, rest) = text.split_once('[')?;
+    Some(rest.split_once(']')?.0.to_owned())
+}

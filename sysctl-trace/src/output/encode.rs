@@ -1,0 +1,372 @@
+//! The JSON of an event, written by hand.
+//!
+//! Most of a line is the same as in the line before: names of fields, and the parts that
+//! [`crate::rendered::Rendered`] keeps. Pasting them together takes a tenth of the instructions of a serializer,
+//! and this is where a trace spends its time in user space. Two things keep it true to the types:
+//! every struct is taken apart without `..`, so that a new field doesn't compile until it is
+//! written here, and a test compares with what serde writes.
+
+use crate::event::{
+    Action, Category, Class, Error, Event, Kind, Lost, Netns, Outcome, Schema, Sysctl, Trace, Type,
+    ValueType,
+};
+
+/// Writes the JSON of events.
+#[derive(Debug, Default)]
+pub(super) struct Encoder {
+    /// What the names in `head` stand for.
+    of: Option<Names>,
+    /// From `schema` up to the number of the event: the same for most events.
+    head: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Names {
+    schema: Schema,
+    kind: Kind,
+    category: Category,
+    type_: Type,
+    action: Action,
+    outcome: Outcome,
+}
+
+impl Encoder {
+    /// Appends the JSON of an event.
+    pub(super) fn push_event(
+        &mut self,
+        out: &mut Vec<u8>,
+        event: &Event,
+    ) -> Result<(), serde_json::Error> {
+        let Event {
+            timestamp,
+            schema,
+            event:
+                Class {
+                    kind,
+                    category: [category],
+                    type_: [type_],
+                    action,
+                    outcome,
+                    sequence,
+                    boottime_ns,
+                },
+            host,
+            error,
+            process,
+            netns,
+            sysctl,
+            trace,
+        } = event;
+        let names = Names {
+            schema: *schema,
+            kind: *kind,
+            category: *category,
+            type_: *type_,
+            action: *action,
+            outcome: *outcome,
+        };
+        let mut json = Json(out);
+        json.raw("{\"@timestamp\":\"");
+        json.text(timestamp);
+        json.0.extend_from_slice(self.head(names));
+        json.number(*sequence);
+        json.raw(",\"boottime_ns\":");
+        json.number(*boottime_ns);
+        json.raw("},\"host\":");
+        json.raw(host.json()?);
+        if let Some(Error { code }) = error {
+            json.raw(",\"error\":{\"code\":\"");
+            json.text(code);
+            json.raw("\"}");
+        }
+        if let Some(process) = process {
+            json.raw(",\"process\":");
+            json.raw(process.json()?);
+        }
+        if let Some(netns) = netns {
+            json.netns(netns);
+        }
+        if let Some(sysctl) = sysctl {
+            json.sysctl(sysctl);
+        }
+        json.trace(trace)
+    }
+
+    fn head(&mut self, names: Names) -> &[u8] {
+        if self.of != Some(names) {
+            let Names {
+                schema: Schema { name, version },
+                kind,
+                category,
+                type_,
+                action,
+                outcome,
+            } = names;
+            self.head.clear();
+            let mut json = Json(&mut self.head);
+            json.raw("\",\"schema\":{\"name\":\"");
+            json.text(name);
+            json.raw("\",\"version\":\"");
+            json.text(version);
+            json.raw("\"},\"event\":{\"kind\":\"");
+            json.raw(kind_name(kind));
+            json.raw("\",\"category\":[\"");
+            json.raw(category_name(category));
+            json.raw("\"],\"type\":[\"");
+            json.raw(type_name(type_));
+            json.raw("\"],\"action\":\"");
+            json.raw(action.name());
+            json.raw("\",\"outcome\":\"");
+            json.raw(outcome_name(outcome));
+            json.raw("\",\"sequence\":");
+            self.of = Some(names);
+        }
+        &self.head
+    }
+}
+
+struct Json<'a>(&'a mut Vec<u8>);
+
+impl Json<'_> {
+    fn netns(&mut self, netns: &Netns) {
+        let Netns {
+            inum,
+            cookie,
+            user_ns,
+        } = netns;
+        // The first field there is has no comma before it.
+        let mut comma = "";
+        self.raw(",\"netns\":{");
+        if let Some(inum) = inum {
+            self.raw("\"inum\":");
+            self.number(u64::from(*inum));
+            comma = ",";
+        }
+        if let Some(cookie) = cookie {
+            self.raw(comma);
+            self.raw("\"cookie\":\"");
+            self.text(cookie);
+            self.raw("\"");
+            comma = ",";
+        }
+        if let Some(user_ns) = user_ns {
+            self.raw(comma);
+            self.raw("\"user_ns\":");
+            self.number(u64::from(*user_ns));
+        }
+        self.raw("}");
+    }
+
+    fn sysctl(&mut self, sysctl: &Sysctl) {
+        let Sysctl {
+            key,
+            path,
+            type_,
+            requested,
+            old,
+            new,
+            init_netns,
+            position,
+            size,
+            written,
+        } = sysctl;
+        self.raw(",\"sysctl\":{\"key\":\"");
+        self.text(key);
+        self.raw("\",\"path\":\"");
+        self.text(path);
+        self.raw("\",\"type\":\"");
+        self.raw(value_type_name(*type_));
+        self.raw("\"");
+        if let Some(requested) = requested {
+            self.raw(",\"requested\":\"");
+            self.text(requested);
+            self.raw("\"");
+        }
+        if let Some(old) = old {
+            self.raw(",\"old\":\"");
+            self.text(old);
+            self.raw("\"");
+        }
+        if let Some(new) = new {
+            self.raw(",\"new\":\"");
+            self.text(new);
+            self.raw("\"");
+        }
+        if let Some(init_netns) = init_netns {
+            self.raw(",\"init_netns\":\"");
+            self.text(init_netns);
+            self.raw("\"");
+        }
+        if let Some(position) = position {
+            self.raw(",\"position\":");
+            self.number(*position);
+        }
+        if let Some(size) = size {
+            self.raw(",\"size\":");
+            self.number(*size);
+        }
+        if let Some(written) = written {
+            self.raw(",\"written\":");
+            self.number(*written);
+        }
+        self.raw("}");
+    }
+
+    /// The last field, and the end of the line's object.
+    fn trace(&mut self, trace: &Trace) -> Result<(), serde_json::Error> {
+        let Trace {
+            session,
+            truncated,
+            lost,
+        } = trace;
+        self.raw(",\"trace\":{\"session\":");
+        self.raw(session.json()?);
+        self.raw(",\"truncated\":[");
+        let mut comma = "";
+        for name in truncated {
+            self.raw(comma);
+            self.raw("\"");
+            self.text(name);
+            self.raw("\"");
+            comma = ",";
+        }
+        self.raw("]");
+        if let Some(lost) = lost {
+            let Lost {
+                ring_full,
+                in_flight,
+                probe_missed,
+                unreadable,
+            } = *lost;
+            self.raw(",\"lost\":{\"ring_full\":");
+            self.number(ring_full);
+            self.raw(",\"in_flight\":");
+            self.number(in_flight);
+            self.raw(",\"probe_missed\":");
+            self.number(probe_missed);
+            self.raw(",\"unreadable\":");
+            self.number(unreadable);
+            self.raw("}");
+        }
+        self.raw("}}");
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn raw(&mut self, json: &str) {
+        self.0.extend_from_slice(json.as_bytes());
+    }
+
+    /// What stands between the quotes.
+    #[inline]
+    fn text(&mut self, text: &str) {
+        if needs_escape(text.as_bytes()) {
+            self.escaped(text);
+        } else {
+            self.raw(text);
+        }
+    }
+
+    #[cold]
+    fn escaped(&mut self, text: &str) {
+        for char in text.chars() {
+            match char {
+                '"' => self.raw("\\\""),
+                '\\' => self.raw("\\\\"),
+                '\n' => self.raw("\\n"),
+                '\r' => self.raw("\\r"),
+                '\t' => self.raw("\\t"),
+                '\u{8}' => self.raw("\\b"),
+                '\u{c}' => self.raw("\\f"),
+                '\0'..='\x1f' => self.raw(&format!("\\u{:04x}", u32::from(char))),
+                char => self.raw(char.encode_utf8(&mut [0; 4])),
+            }
+        }
+    }
+
+    #[inline]
+    fn number(&mut self, number: u64) {
+        self.raw(itoa::Buffer::new().format(number));
+    }
+}
+
+/// Whether JSON wants any of these bytes escaped: controls, quotes and backslashes.
+#[inline]
+fn needs_escape(bytes: &[u8]) -> bool {
+    // Eight at a time, the last eight perhaps for the second time.
+    if let Some(last) = bytes.last_chunk::<8>() {
+        let (words, _) = bytes.as_chunks::<8>();
+        return words.iter().fold(word_needs_escape(last), |found, word| {
+            found | word_needs_escape(word)
+        });
+    }
+    bytes
+        .iter()
+        .any(|byte| *byte < 0x20 || *byte == b'"' || *byte == b'\\')
+}
+
+#[inline]
+fn word_needs_escape(bytes: &[u8; 8]) -> bool {
+    const fn each(byte: u8) -> u64 {
+        u64::from_ne_bytes([byte; 8])
+    }
+    /// Whether a byte is less than `limit`, which is at most 128.
+    const fn below(word: u64, limit: u8) -> u64 {
+        word.wrapping_sub(each(limit)) & !word & each(0x80)
+    }
+    let word = u64::from_ne_bytes(*bytes);
+    let quote = below(word ^ each(b'"'), 1);
+    let backslash = below(word ^ each(b'\\'), 1);
+    below(word, 0x20) | quote | backslash != 0
+}
+
+const fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Event => "event",
+        Kind::Metric => "metric",
+    }
+}
+
+const fn category_name(category: Category) -> &'static str {
+    match category {
+        Category::Configuration => "configuration",
+        Category::Host => "host",
+    }
+}
+
+const fn type_name(type_: Type) -> &'static str {
+    match type_ {
+        Type::Creation => "creation",
+        Type::Deletion => "deletion",
+        Type::Change => "change",
+        Type::Info => "info",
+    }
+}
+
+const fn outcome_name(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Success => "success",
+        Outcome::Failure => "failure",
+        Outcome::Unknown => "unknown",
+    }
+}
+
+const fn value_type_name(type_: ValueType) -> &'static str {
+    match type_ {
+        ValueType::Int => "int",
+        ValueType::Uint => "uint",
+        ValueType::Ulong => "ulong",
+        ValueType::U8 => "u8",
+        ValueType::Bool => "bool",
+        ValueType::Jiffies => "jiffies",
+        ValueType::MsJiffies => "ms-jiffies",
+        ValueType::UserhzJiffies => "userhz-jiffies",
+        ValueType::UlongMsJiffies => "ulong-ms-jiffies",
+        ValueType::String => "string",
+        ValueType::NotDecoded => "not-decoded",
+    }
+}
+
+#[cfg(test)]
+#[path = "encode_tests.rs"]
+mod tests;

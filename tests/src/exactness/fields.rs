@@ -1,0 +1,435 @@
+//! One thing that the workload did beside the event that tells of it, field by field.
+
+use std::fmt::Debug;
+
+use super::{Difference, Step, words};
+use crate::{
+    trace::{self, Action, Event, Netns, Process, Sysctl},
+    workload::log::{self, Actor, Answer, Begin, Bytes, Created, Creation, Window, Write},
+};
+
+/// How much of a requested text a trace keeps.
+const REQUESTED_LIMIT: usize = 1024;
+
+/// How many ancestors a trace names.
+const ANCESTORS_LIMIT: usize = 8;
+
+/// The clock that programs in the kernel read may stand this far from the one of system calls.
+const CLOCK_SLACK_NS: u64 = 1_000_000;
+
+/// Realtime may be corrected a little while the workload runs.
+const REALTIME_SLACK_NS: u64 = 20_000_000;
+
+/// Every field of the event that is not as the log has it.
+pub fn compare(begin: &Begin, step: Step<'_>, event: &Event) -> Vec<Difference> {
+    let mut check = Check {
+        event,
+        differences: Vec::new(),
+    };
+    let (action, window, error) = match step {
+        Step::Create(creation) => (
+            Action::NetnsCreate,
+            creation.window,
+            creation_error(creation),
+        ),
+        Step::Write(write) => (Action::SysctlWrite, write.window, write_error(write)),
+    };
+    check.equal("event.action", &action, &event.event.action);
+    check.equal(
+        "event.outcome",
+        &outcome(step),
+        &event.event.outcome.as_str(),
+    );
+    check.equal(
+        "error.code",
+        &error,
+        &event.error.as_ref().map(|error| error.code.as_str()),
+    );
+    check.times(begin, window);
+    if let Some(process) = &event.process {
+        check.actor(begin, step.actor(), process);
+    }
+    match step {
+        Step::Create(creation) => check.creation(creation),
+        Step::Write(write) => check.write(write),
+    }
+    check.differences
+}
+
+/// `event.outcome` as it must be.
+pub fn outcome(step: Step<'_>) -> &'static str {
+    let error = match step {
+        Step::Create(creation) => creation_error(creation),
+        Step::Write(write) => write_error(write),
+    };
+    if error.is_none() {
+        "success"
+    } else {
+        "failure"
+    }
+}
+
+/// `sysctl.requested` as it must be, and whether it is cut; `None` where nobody can read it.
+pub fn requested(write: &Write) -> Option<(String, bool)> {
+    let given = &write.requested.as_ref()?.0;
+    let kept = &given[..given.len().min(REQUESTED_LIMIT)];
+    let text = kept.split(|byte| *byte == 0).next().unwrap_or_default();
+    let cut = text.len() == kept.len() && kept.len() < given.len();
+    let text = text.strip_suffix(b"\n").unwrap_or(text);
+    Some((String::from_utf8_lossy(text).into_owned(), cut))
+}
+
+/// A value as a trace shows it.
+pub fn shown(value: &Bytes) -> String {
+    String::from_utf8_lossy(&value.0).into_owned()
+}
+
+fn creation_error(creation: &Creation) -> Option<&str> {
+    match &creation.result {
+        Created::Made { .. } | Created::Undone { .. } => None,
+        Created::Refused { error } => Some(error),
+    }
+}
+
+fn write_error(write: &Write) -> Option<&str> {
+    match &write.result {
+        Answer::Took(_) => None,
+        Answer::Refused(error) => Some(error),
+    }
+}
+
+/// The dotted name of a key: dots within a component become slashes.
+fn dotted(path: &str) -> String {
+    let turned = path.chars().map(|c| match c {
+        '/' => '.',
+        '.' => '/',
+        other => other,
+    });
+    turned.collect()
+}
+
+fn netns(expected: &log::Netns) -> Netns {
+    Netns {
+        inum: Some(expected.inum),
+        cookie: expected.cookie.map(|cookie| cookie.to_string()),
+        user_ns: Some(expected.user_ns),
+    }
+}
+
+/// Names of the bits, in their order: capability.h.
+const CAPABILITIES: [&str; 41] = [
+    "CAP_CHOWN",
+    "CAP_DAC_OVERRIDE",
+    "CAP_DAC_READ_SEARCH",
+    "CAP_FOWNER",
+    "CAP_FSETID",
+    "CAP_KILL",
+    "CAP_SETGID",
+    "CAP_SETUID",
+    "CAP_SETPCAP",
+    "CAP_LINUX_IMMUTABLE",
+    "CAP_NET_BIND_SERVICE",
+    "CAP_NET_BROADCAST",
+    "CAP_NET_ADMIN",
+    "CAP_NET_RAW",
+    "CAP_IPC_LOCK",
+    "CAP_IPC_OWNER",
+    "CAP_SYS_MODULE",
+    "CAP_SYS_RAWIO",
+    "CAP_SYS_CHROOT",
+    "CAP_SYS_PTRACE",
+    "CAP_SYS_PACCT",
+    "CAP_SYS_ADMIN",
+    "CAP_SYS_BOOT",
+    "CAP_SYS_NICE",
+    "CAP_SYS_RESOURCE",
+    "CAP_SYS_TIME",
+    "CAP_SYS_TTY_CONFIG",
+    "CAP_MKNOD",
+    "CAP_LEASE",
+    "CAP_AUDIT_WRITE",
+    "CAP_AUDIT_CONTROL",
+    "CAP_SETFCAP",
+    "CAP_MAC_OVERRIDE",
+    "CAP_MAC_ADMIN",
+    "CAP_SYSLOG",
+    "CAP_WAKE_ALARM",
+    "CAP_BLOCK_SUSPEND",
+    "CAP_AUDIT_READ",
+    "CAP_PERFMON",
+    "CAP_BPF",
+    "CAP_CHECKPOINT_RESTORE",
+];
+
+fn capabilities(bits: u64) -> Vec<String> {
+    (0..u64::BITS as usize)
+        .filter(|bit| bits & (1 << bit) != 0)
+        .map(|bit| {
+            CAPABILITIES
+                .get(bit)
+                .map_or_else(|| bit.to_string(), ToString::to_string)
+        })
+        .collect()
+}
+
+struct Check<'a> {
+    event: &'a Event,
+    differences: Vec<Difference>,
+}
+
+impl Check<'_> {
+    fn wrong(&mut self, field: &'static str, expected: String, found: String) {
+        let event = words(self.event);
+        self.differences.push(Difference::Field {
+            event,
+            field,
+            expected,
+            found,
+        });
+    }
+
+    fn equal<T: PartialEq + Debug>(&mut self, field: &'static str, expected: &T, found: &T) {
+        if expected != found {
+            self.wrong(field, format!("{expected:?}"), format!("{found:?}"));
+        }
+    }
+
+    fn is(&mut self, right: bool, field: &'static str, expected: impl Debug, found: impl Debug) {
+        if !right {
+            self.wrong(field, format!("{expected:?}"), format!("{found:?}"));
+        }
+    }
+
+    fn times(&mut self, begin: &Begin, window: Window) {
+        let boottime = self.event.event.boottime_ns;
+        let (from, to) = (
+            window.from_ns - CLOCK_SLACK_NS,
+            window.to_ns + CLOCK_SLACK_NS,
+        );
+        self.is(
+            (from..=to).contains(&boottime),
+            "event.boottime_ns",
+            from..=to,
+            boottime,
+        );
+        let expected = i128::from(boottime) + i128::from(begin.realtime_offset_ns);
+        let found = self.event.realtime_ns().unwrap_or_default();
+        let near = expected.abs_diff(found) <= REALTIME_SLACK_NS.into();
+        self.is(near, "@timestamp", expected, found);
+    }
+
+    fn actor(&mut self, begin: &Begin, actor: &Actor, process: &Process) {
+        let name = Some(file_name(&actor.executable));
+        self.equal("process.pid", &actor.pid, &process.pid);
+        self.equal("process.executable_name", &name, &process.executable_name);
+        self.equal("process.user.id", &actor.uid.to_string(), &process.user.id);
+        self.equal(
+            "process.group.id",
+            &actor.gid.to_string(),
+            &process.group.id,
+        );
+        self.equal(
+            "process.cgroup",
+            &Some(actor.cgroup.clone()),
+            &process.cgroup,
+        );
+        self.equal(
+            "process.thread.capabilities.effective",
+            &capabilities(actor.capabilities),
+            &process.thread.capabilities.effective,
+        );
+        self.equal(
+            "process.namespaces",
+            &namespaces(actor),
+            &process.namespaces,
+        );
+        match &actor.thread {
+            log::Thread::Caller { tid, comm } => {
+                self.equal("process.thread.id", tid, &process.thread.id);
+                self.equal("process.name", comm, &process.name);
+            }
+            log::Thread::IoWorker { tids, comm } => {
+                let known = tids.contains(&process.thread.id);
+                self.is(known, "process.thread.id", tids, process.thread.id);
+                self.equal("process.name", comm, &process.name);
+            }
+        }
+        self.start(begin, "process.start", actor.start_ticks, &process.start);
+        self.enrichment(actor, process);
+        self.ancestors(begin, actor, process);
+    }
+
+    /// A start time is told in nanoseconds, and /proc shows the tick that it lies in.
+    fn start(&mut self, begin: &Begin, field: &'static str, ticks: u64, start: &str) {
+        let realtime = self.event.realtime_ns().unwrap_or_default();
+        let offset = realtime - i128::from(self.event.event.boottime_ns);
+        let since_boot = trace::nanoseconds(start).unwrap_or_default() - offset;
+        let slack = i128::from(CLOCK_SLACK_NS);
+        let from = i128::from(ticks * begin.tick_ns) - slack;
+        let to = i128::from((ticks + 1) * begin.tick_ns) + slack;
+        self.is(
+            (from..to).contains(&since_boot),
+            field,
+            from..to,
+            since_boot,
+        );
+    }
+
+    fn enrichment(&mut self, actor: &Actor, process: &Process) {
+        match process.enrichment.as_str() {
+            "complete" => {
+                let executable = Some(actor.executable.clone());
+                self.equal("process.executable", &executable, &process.executable);
+                self.equal("process.args", &Some(actor.args.clone()), &process.args);
+            }
+            "process-ended" => {}
+            other => self.wrong("process.enrichment", "complete".into(), other.into()),
+        }
+    }
+
+    fn ancestors(&mut self, begin: &Begin, actor: &Actor, process: &Process) {
+        let expected = actor.ancestors.iter().take(ANCESTORS_LIMIT);
+        let expected: Vec<_> = expected
+            .map(|a| (a.pid, a.comm.as_str(), a.executable_name.as_deref()))
+            .collect();
+        let found: Vec<_> = process
+            .ancestors
+            .iter()
+            .map(|a| (a.pid, a.name.as_str(), a.executable_name.as_deref()))
+            .collect();
+        self.equal("process.ancestors", &expected, &found);
+        for (expected, found) in actor.ancestors.iter().zip(&process.ancestors) {
+            self.start(
+                begin,
+                "process.ancestors.start",
+                expected.start_ticks,
+                &found.start,
+            );
+        }
+    }
+
+    fn creation(&mut self, creation: &Creation) {
+        let event = self.event;
+        match &creation.result {
+            Created::Made { netns: made, .. } => {
+                self.equal("netns", &Some(netns(made)), &event.netns);
+            }
+            Created::Undone { .. } => {
+                let known = event
+                    .netns
+                    .as_ref()
+                    .is_some_and(|netns| netns.inum.is_some());
+                self.is(known, "netns", "some namespace", &event.netns);
+            }
+            Created::Refused { .. } => {
+                let unknown = event
+                    .netns
+                    .as_ref()
+                    .is_none_or(|netns| netns.inum.is_none());
+                self.is(unknown, "netns", "no namespace", &event.netns);
+            }
+        }
+        self.equal("trace.truncated", &Vec::new(), &event.trace.truncated);
+        match (&event.sysctl, &creation.result) {
+            (None, Created::Refused { .. }) => {}
+            (None, Created::Made { .. } | Created::Undone { .. }) => {
+                self.wrong("sysctl", "net.core.somaxconn".into(), "absent".into());
+            }
+            (Some(sysctl), result) => self.somaxconn(sysctl, result, &creation.init_somaxconn),
+        }
+    }
+
+    /// The value that a new namespace was given.
+    fn somaxconn(&mut self, sysctl: &Sysctl, result: &Created, init: &Bytes) {
+        let new = match result {
+            Created::Made {
+                somaxconn: Some(value),
+                ..
+            } => Some(shown(value)),
+            // Hidden from the workload: any number will do.
+            Created::Made {
+                somaxconn: None, ..
+            }
+            | Created::Undone { .. } => {
+                let number = sysctl.new.as_ref().and_then(|new| new.parse::<u32>().ok());
+                self.is(number.is_some(), "sysctl.new", "a number", &sysctl.new);
+                sysctl.new.clone()
+            }
+            Created::Refused { .. } => None,
+        };
+        let expected = Sysctl {
+            key: "net.core.somaxconn".into(),
+            path: "net/core/somaxconn".into(),
+            type_: "int".into(),
+            requested: None,
+            old: None,
+            new,
+            init_netns: Some(shown(init)),
+            position: None,
+            size: None,
+            written: None,
+        };
+        self.equal("sysctl", &expected, sysctl);
+    }
+
+    fn write(&mut self, write: &Write) {
+        let event = self.event;
+        let Some(found) = &event.sysctl else { return };
+        if !(write.stale && event.netns.is_none()) {
+            self.equal("netns", &write.netns.as_ref().map(netns), &event.netns);
+        }
+        let (requested, cut) = requested(write).unzip();
+        self.equal("sysctl.key", &dotted(&write.path), &found.key);
+        self.equal("sysctl.path", &write.path, &found.path);
+        self.equal("sysctl.requested", &requested, &found.requested);
+        self.equal("sysctl.position", &Some(write.position), &found.position);
+        self.equal("sysctl.size", &Some(write.size), &found.size);
+        self.equal("sysctl.init_netns", &None, &found.init_netns);
+        let written = match write.result {
+            Answer::Took(count) => Some(count),
+            Answer::Refused(_) => None,
+        };
+        self.equal("sysctl.written", &written, &found.written);
+        let cut: &[&str] = if cut == Some(true) {
+            &["sysctl.requested"]
+        } else {
+            &[]
+        };
+        let found_cut: Vec<&str> = event.trace.truncated.iter().map(String::as_str).collect();
+        self.equal("trace.truncated", &cut.to_vec(), &found_cut);
+        self.is(
+            write.types.contains(&found.type_),
+            "sysctl.type",
+            &write.types,
+            &found.type_,
+        );
+        if found.type_ == "not-decoded" {
+            self.equal("sysctl.old", &None, &found.old);
+            self.equal("sysctl.new", &None, &found.new);
+        } else if write.race.is_none() {
+            self.equal("sysctl.old", &write.old.as_ref().map(shown), &found.old);
+            self.equal("sysctl.new", &write.new.as_ref().map(shown), &found.new);
+        }
+    }
+}
+
+fn file_name(path: &str) -> String {
+    path.rsplit('/').next().unwrap_or(path).to_owned()
+}
+
+fn namespaces(actor: &Actor) -> trace::Namespaces {
+    let log::Namespaces {
+        net,
+        pid,
+        mnt,
+        user,
+        cgroup,
+    } = actor.namespaces;
+    trace::Namespaces {
+        net: Some(net),
+        pid: Some(pid),
+        mnt: Some(mnt),
+        user: Some(user),
+        cgroup: Some(cgroup),
+    }
+}

@@ -1,0 +1,81 @@
+use super::*;
+
+const WRITE: &str = r#"{"@timestamp":"2026-11-22T07:40:34.939150120Z","schema":{"name":"sysctl-trace","version":"1.0"},"event":{"kind":"event","category":["configuration"],"type":["change"],"action":"sysctl-write","outcome":"success","sequence":1,"boottime_ns":7},"host":{"name":"node","boot":{"id":"b"}},"process":{"pid":5,"name":"sh","executable_name":"sh","executable":"/bin/sh","args":["sh"],"start":"2026-11-22T07:40:34.000000001Z","entity_id":"b-5-1","thread":{"id":5,"capabilities":{"effective":[]}},"user":{"id":"0"},"group":{"id":"0"},"parent":{"pid":1,"name":"init","start":"2026-11-22T07:40:30.000000001Z","entity_id":"b-1-1"},"ancestors":[{"pid":1,"name":"init","start":"2026-11-22T07:40:30.000000001Z","entity_id":"b-1-1"}],"cgroup":"/","namespaces":{"net":1,"pid":2,"mnt":3,"user":4,"cgroup":5},"enrichment":"complete"},"sysctl":{"key":"vm.swappiness","path":"vm/swappiness","type":"int","requested":"1","old":"2","new":"1","position":0,"size":2,"written":2},"trace":{"session":"s","truncated":[]}}"#;
+const LOST: &str = r#"{"@timestamp":"2026-11-22T07:40:35.939150120Z","schema":{"name":"sysctl-trace","version":"1.0"},"event":{"kind":"metric","category":["host"],"type":["info"],"action":"events-lost","outcome":"unknown","sequence":2,"boottime_ns":8},"host":{"name":"node","boot":{"id":"b"}},"trace":{"session":"s","truncated":[],"lost":{"ring_full":1,"in_flight":0,"probe_missed":0,"unreadable":0}}}"#;
+
+fn wrong(lines: &str) -> Vec<String> {
+    parse(lines.as_bytes()).1
+}
+
+#[test]
+fn a_right_stream_is_right() {
+    let (events, wrong) = parse(format!("{WRITE}\n{LOST}\n").as_bytes());
+    assert_eq!(wrong, [""; 0]);
+    assert_eq!(events.len(), 2);
+    assert_eq!(events[1].trace.lost.unwrap().total(), 1);
+}
+
+#[test]
+fn each_wrong_line_is_told() {
+    for (old, new) in [
+        ("939150120Z", "93915012Z"),
+        ("939150120Z", "939150120+00:00"),
+        ("T07:40:34.9", "T27:40:34.9"),
+        (r#""name":"sysctl-trace""#, r#""name":"other""#),
+        (r#""version":"1.0""#, r#""version":"2.0""#),
+        (r#""sequence":1"#, r#""sequence":2"#),
+        (r#""sequence":1"#, r#""sequence":"1""#),
+        (r#""kind":"event""#, r#""kind":"metric""#),
+        (r#"["configuration"]"#, r#"["host"]"#),
+        (r#"["change"]"#, r#"["creation"]"#),
+        (r#""outcome":"success""#, r#""outcome":"failure""#),
+        (r#""outcome":"success""#, r#""outcome":"unknown""#),
+        (r#""action":"sysctl-write""#, r#""action":"sysctl-read""#),
+        (r#""old":"2""#, r#""old":null"#),
+        (r#""old":"2""#, r#""old":2"#),
+        (r#""old":"2""#, r#""older":"2""#),
+        (r#""parent":{"pid":1"#, r#""parent":{"pid":2"#),
+        (r#""args":["sh"],"#, ""),
+        (
+            r#""enrichment":"complete""#,
+            r#""enrichment":"process-ended""#,
+        ),
+        (r#""enrichment":"complete""#, r#""enrichment":"maybe""#),
+        (
+            r#""truncated":[]"#,
+            r#""truncated":[],"lost":{"ring_full":0,"in_flight":0,"probe_missed":0,"unreadable":0}"#,
+        ),
+        (r#""truncated":[]"#, ""),
+        (r#""name":"sh""#, "\"name\":\"s\th\""),
+    ] {
+        let line = WRITE.replacen(old, new, 1);
+        assert_ne!(line, WRITE, "{old}");
+        assert_ne!(wrong(&format!("{line}\n")), [""; 0], "{new}");
+    }
+}
+
+#[test]
+fn what_is_wrong_between_lines_is_told() {
+    let next = WRITE.replace("\"sequence\":1", "\"sequence\":2");
+    assert_eq!(wrong(&format!("{WRITE}\n{next}\n")), [""; 0]);
+    for other in [
+        next.replace(r#""session":"s""#, r#""session":"t""#),
+        next.replace(r#""boottime_ns":7"#, r#""boottime_ns":9000000007"#)
+            + "\n"
+            + &WRITE.replace("\"sequence\":1", "\"sequence\":3"),
+        next.replace(r#""pid":5"#, r#""pid":6"#),
+    ] {
+        assert_eq!(wrong(&format!("{WRITE}\n{other}\n")).len(), 1, "{other}");
+    }
+}
+
+#[test]
+fn a_cut_or_long_line_is_told() {
+    assert_ne!(wrong(WRITE), [""; 0]);
+    assert_ne!(wrong(&WRITE[..100]), [""; 0]);
+    let long = WRITE.replace(
+        r#""requested":"1""#,
+        &format!(r#""requested":"{}""#, "x".repeat(7800)),
+    );
+    assert!(wrong(&format!("{long}\n"))[0].contains("bytes long"));
+}
