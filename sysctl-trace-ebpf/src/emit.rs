@@ -35,6 +35,8 @@ pub struct Draft {
     /// The fixed part.
     pub acted: Acted,
     text: [u8; TEXT_MAX + PIECE_MAX],
+    /// Bytes of the requested text that are still to come.
+    wanted: u64,
 }
 
 /// Counts one loss that a program saw.
@@ -195,6 +197,21 @@ impl Draft {
     #[inline(always)]
     fn text_at(&mut self, at: usize) -> *mut u8 {
         addr_of_mut!(self.text).cast::<u8>().wrapping_add(at)
+    }
+
+    /// Bytes of the requested text that are still to come; in memory for the same reason as the
+    /// length of the text.
+    #[inline(always)]
+    pub fn wanted(&self) -> u64 {
+        // SAFETY: a field of this draft.
+        unsafe { addr_of!(self.wanted).read_volatile() }
+    }
+
+    /// Sets [`Self::wanted`].
+    #[inline(always)]
+    pub fn set_wanted(&mut self, wanted: u64) {
+        // SAFETY: a field of this draft.
+        unsafe { addr_of_mut!(self.wanted).write_volatile(wanted) }
     }
 
     /// The length is kept in the record and read back each time: the verifier knows nothing of

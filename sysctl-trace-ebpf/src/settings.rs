@@ -60,6 +60,7 @@ pub struct Offsets {
     pub mnt_namespace_inum: u32,
     pub cgroup_namespace_inum: u32,
     pub pid_namespace_inum: u32,
+    pub pid_namespace_child_reaper: u32,
     pub pid_level: u32,
     pub pid_numbers: u32,
     pub upid_ns: u32,
@@ -92,6 +93,7 @@ pub struct Offsets {
     pub ctl_header_set: u32,
     pub ctl_header_parent: u32,
     pub ctl_dir_header: u32,
+    pub ctl_root_lookup: u32,
     pub ctl_table_procname: u32,
     pub ctl_table_data: u32,
     pub ctl_table_maxlen: u32,
@@ -140,10 +142,8 @@ pub struct IterKinds {
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct Symbols {
-    /// `init_net`, the namespace of the node.
-    pub init_net: u64,
-    /// `net_sysctl_root`: keys registered under it belong to one network namespace.
-    pub net_sysctl_root: u64,
+    /// `net_ctl_header_lookup`: keys whose root is looked up by it belong to one network namespace.
+    pub net_ctl_header_lookup: u64,
     /// `vmemmap_base`: where the array of `struct page` begins (x86-64).
     pub vmemmap_base: u64,
     /// `page_offset_base`: where all memory is mapped (x86-64).

@@ -4,6 +4,7 @@
 //! thread ([`align`]), and each pair is compared field by field ([`fields`]). What no single pair
 //! shows is looked at for itself: the lives of the namespaces ([`lives`]) and races ([`races`]).
 
+mod actor;
 mod align;
 mod fields;
 mod lives;
@@ -119,12 +120,21 @@ enum Lane {
     IoWorkers { pid: u32 },
 }
 
-/// What the least workload worth comparing did.
-const LEAST: End = End {
-    creations: 200,
+/// The least that a workload worth comparing does.
+#[derive(Clone, Copy, Debug)]
+struct Least {
+    made: u64,
+    writes: u64,
+    keys: usize,
+}
+
+const LEAST: Least = Least {
+    made: 200,
     writes: 1000,
+    keys: 12,
 };
-const LEAST_KEYS: usize = 12;
+
+/// Ways of writing that each such workload uses, as its log names them.
 const METHODS: &[&str] = &[
     "write",
     "writev",
@@ -137,6 +147,10 @@ const METHODS: &[&str] = &[
 /// Compares the two.
 #[must_use]
 pub fn compare(log: &[Record], trace: &[Event]) -> Comparison {
+    compare_at_least(log, trace, LEAST)
+}
+
+fn compare_at_least(log: &[Record], trace: &[Event], least: Least) -> Comparison {
     let mut result = Comparison::default();
     let Some(Record::Begin(begin)) = log.first() else {
         result
@@ -152,9 +166,10 @@ pub fn compare(log: &[Record], trace: &[Event]) -> Comparison {
             Record::Begin(_) | Record::Race(_) | Record::End(_) => None,
         })
         .collect();
+    let lacking = complete(log, &steps, least);
     result
         .differences
-        .extend(complete(log, &steps).map(Difference::Log));
+        .extend(lacking.into_iter().map(Difference::Log));
     let lost: u64 = trace
         .iter()
         .filter_map(|event| event.trace.lost)
@@ -171,11 +186,12 @@ pub fn compare(log: &[Record], trace: &[Event]) -> Comparison {
         lanes.entry(lane_of_step(*step)).or_default().0.push(*step);
     }
     let pids: BTreeSet<u32> = steps.iter().map(|step| step.actor().pid).collect();
+    let is_ours = |process: &Process| is_ours(begin, &pids, process);
     for event in trace {
         let Some(process) = &event.process else {
             continue;
         };
-        if is_ours(begin, &pids, process) {
+        if is_ours(process) {
             lanes
                 .entry(lane_of_event(&workers, process))
                 .or_default()
@@ -207,9 +223,8 @@ pub fn compare(log: &[Record], trace: &[Event]) -> Comparison {
             .differences
             .extend(fields::compare(begin, *step, event));
     }
-    result
-        .differences
-        .extend(lives::compare(&pairs, trace, &mut result.bystanders));
+    let lives = lives::compare(&pairs, trace, is_ours, &mut result.bystanders);
+    result.differences.extend(lives);
     result.differences.extend(races::compare(log, &pairs));
     result
 }
@@ -241,7 +256,7 @@ fn words(event: &Event) -> String {
 }
 
 /// What the log lacks, in words.
-fn complete<'a>(log: &[Record], steps: &'a [Step<'a>]) -> impl Iterator<Item = String> {
+fn complete(log: &[Record], steps: &[Step<'_>], least: Least) -> Vec<String> {
     let mut wrong = Vec::new();
     let found = End {
         creations: steps
@@ -260,7 +275,7 @@ fn complete<'a>(log: &[Record], steps: &'a [Step<'a>]) -> impl Iterator<Item = S
     }
     let made = |step: &&Step<'_>| matches!(step, Step::Create(c) if is_made(c));
     let made = steps.iter().filter(made).count() as u64;
-    if made < LEAST.creations || found.creations == made || found.writes < LEAST.writes {
+    if made < least.made || found.creations == made || found.writes < least.writes {
         wrong.push(format!(
             "too little was done: {found:?}, {made} namespaces made"
         ));
@@ -272,7 +287,7 @@ fn complete<'a>(log: &[Record], steps: &'a [Step<'a>]) -> impl Iterator<Item = S
         })
     };
     let keys: BTreeSet<&str> = writes().map(|write| write.path.as_str()).collect();
-    if keys.len() < LEAST_KEYS {
+    if keys.len() < least.keys {
         wrong.push(format!("only {} keys", keys.len()));
     }
     for method in METHODS {
@@ -280,7 +295,7 @@ fn complete<'a>(log: &[Record], steps: &'a [Step<'a>]) -> impl Iterator<Item = S
             wrong.push(format!("nothing by {method}"));
         }
     }
-    wrong.into_iter()
+    wrong
 }
 
 const fn is_made(creation: &Creation) -> bool {

@@ -1,5 +1,6 @@
 //! The guest side of the tests: what runs inside the virtual machines that `cargo xtask` boots.
 
+pub mod bench;
 pub mod protocol;
 
 #[cfg(feature = "guest")]

@@ -281,7 +281,12 @@ pub fn parse(bytes: &[u8]) -> (Vec<Event>, Vec<String>) {
             .context("not UTF-8")
             .and_then(check::line)
         {
-            Ok(event) => events.push(event),
+            Ok((event, wrong)) => {
+                events.push(event);
+                if let Some(error) = wrong {
+                    complain(format!("{error:#}"));
+                }
+            }
             Err(error) => complain(format!("{error:#}")),
         }
     }

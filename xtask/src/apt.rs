@@ -22,6 +22,9 @@ use crate::{
 const ARCHIVE: &str = "http://deb.debian.org/debian";
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
+/// The file of a root with apt's settings.
+const CONFIG: &str = "apt.conf";
+
 /// An index older than this is asked for again.
 const INDEX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -60,7 +63,11 @@ impl Suite {
             paths::make_folder(&root.join(folder))?;
         }
         let source = format!("deb [arch=amd64 signed-by={KEYRING}] {ARCHIVE} {name} main\n");
-        for (file, text) in [("sources.list", source.as_str()), ("status", "")] {
+        for (file, text) in [
+            ("sources.list", source.as_str()),
+            ("status", ""),
+            (CONFIG, config(&root)?.as_str()),
+        ] {
             let path = root.join(file);
             fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
         }
@@ -143,6 +150,23 @@ impl Suite {
         Ok(closure)
     }
 
+    /// The package and everything it needs, in the versions that apt would install where nothing is
+    /// installed yet.
+    pub fn full_closure(&self, package: &str) -> Result<Vec<Package>> {
+        let name = format!("apt-get --simulate install {package}");
+        let text = command::output_as(
+            &name,
+            self.apt("apt-get").args([
+                "--simulate",
+                "--no-install-recommends",
+                "-oDebug::NoLocking=true",
+                "install",
+                package,
+            ]),
+        )?;
+        Ok(to_install(&text))
+    }
+
     /// Downloads the packages and unpacks them all into the folder, which must not exist yet and
     /// appears complete or not at all.
     pub fn unpack(&self, packages: &[Package], folder: &Path) -> Result<()> {
@@ -183,33 +207,45 @@ impl Suite {
 
     fn apt(&self, program: &str) -> Command {
         let mut command = Command::new(program);
-        let root = self.root.display();
-        for setting in [
-            format!("Dir::State={root}"),
-            format!("Dir::State::Lists={root}/lists"),
-            format!("Dir::State::status={root}/status"),
-            format!("Dir::Cache={root}/cache"),
-            format!("Dir::Etc::SourceList={root}/sources.list"),
-            "Dir::Etc::SourceParts=/dev/null".to_owned(),
-            "Dir::Etc::Preferences=/dev/null".to_owned(),
-            "Dir::Etc::PreferencesParts=/dev/null".to_owned(),
-            // As root apt would download as another user, who cannot read the cache.
-            "APT::Sandbox::User=root".to_owned(),
-            "APT::Architecture=amd64".to_owned(),
-            "APT::Update::Error-Mode=any".to_owned(),
-            // Old suites stop renewing their indexes.
-            "Acquire::Check-Valid-Until=false".to_owned(),
-            "Acquire::Retries=2".to_owned(),
-            "Acquire::http::Timeout=20".to_owned(),
-            "Acquire::Languages=none".to_owned(),
-            "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false".to_owned(),
-            "Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled=false".to_owned(),
-        ] {
-            command.arg("-o").arg(setting);
-        }
-        command.env("LC_ALL", "C.UTF-8").stdin(Stdio::null());
+        command
+            .env("APT_CONFIG", self.root.join(CONFIG))
+            .env("LC_ALL", "C.UTF-8");
+        command.stdin(Stdio::null());
         command
     }
+}
+
+/// apt's settings for a private root. Of the system's own ones only how to download is taken over
+/// (there may be a proxy): its hooks act on the system's packages.
+fn config(root: &Path) -> Result<String> {
+    let download = command::output(Command::new("apt-config").args(["dump", "Acquire"]))?;
+    let root = root.display();
+    Ok(format!(
+        r#"// Written by cargo xtask.
+{download}
+Dir::Etc::Main "/dev/null";
+Dir::Etc::Parts "/dev/null";
+Dir::Etc::SourceList "{root}/sources.list";
+Dir::Etc::SourceParts "/dev/null";
+Dir::Etc::Preferences "/dev/null";
+Dir::Etc::PreferencesParts "/dev/null";
+Dir::State "{root}";
+Dir::State::Lists "{root}/lists";
+Dir::State::Status "{root}/status";
+Dir::Cache "{root}/cache";
+APT::Architecture "amd64";
+APT::Update::Error-Mode "any";
+// As root apt would download as another user, who cannot read the cache.
+APT::Sandbox::User "root";
+// Old suites stop renewing their indexes.
+Acquire::Check-Valid-Until "false";
+Acquire::Retries "2";
+Acquire::http::Timeout "20";
+Acquire::Languages "none";
+Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
+Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled "false";
+"#
+    ))
 }
 
 /// The dependencies of form `name (= version)` in what `apt-cache show` printed.
@@ -220,6 +256,21 @@ fn exact_dependencies(text: &str) -> Vec<Package> {
         .filter_map(|item| {
             let (name, rest) = item.split_once(" (= ")?;
             let version = rest.strip_suffix(')')?;
+            Some(Package {
+                name: name.to_owned(),
+                version: version.to_owned(),
+            })
+        })
+        .collect()
+}
+
+/// The packages in what `apt-get --simulate install` printed: lines of the form
+/// `Inst name (version suite [architecture])`.
+fn to_install(text: &str) -> Vec<Package> {
+    text.lines()
+        .filter_map(|line| {
+            let (name, rest) = line.strip_prefix("Inst ")?.split_once(" (")?;
+            let (version, _) = rest.split_once(' ')?;
             Some(Package {
                 name: name.to_owned(),
                 version: version.to_owned(),

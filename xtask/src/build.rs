@@ -69,14 +69,18 @@ pub fn build() -> Result<Artefacts> {
 /// Builds the eBPF object.
 pub fn object() -> Result<PathBuf> {
     tell("building the eBPF object");
+    ebpf("sysctl-trace-ebpf")
+}
+
+/// Builds the eBPF object that the benchmark compares with.
+pub fn floor() -> Result<PathBuf> {
+    tell("building the eBPF object to compare with");
+    ebpf("floor-ebpf")
+}
+
+fn ebpf(name: &str) -> Result<PathBuf> {
     let mut cargo = bpf_cargo("build")?;
-    cargo.args([
-        "-p",
-        "sysctl-trace-ebpf",
-        "--bin",
-        "sysctl-trace-ebpf",
-        "--release",
-    ]);
+    cargo.args(["-p", "sysctl-trace-ebpf", "--bin", name, "--release"]);
     match executables(&mut cargo)?.as_slice() {
         [object] => Ok(object.clone()),
         other => bail!("the build yields {} eBPF objects", other.len()),

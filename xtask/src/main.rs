@@ -1,6 +1,7 @@
 //! The project's own tasks. Run `cargo xtask help`.
 
 mod apt;
+mod bench;
 mod build;
 mod command;
 mod demo;
@@ -25,6 +26,7 @@ enum Task {
     Vm(vm::Args),
     Test(test::Args),
     Lint(lint::Args),
+    Bench(bench::Args),
     Demo(demo::Args),
 }
 
@@ -45,6 +47,7 @@ fn run() -> Result<ExitCode> {
         Task::Vm(args) => vm::run(&args),
         Task::Test(args) => test::run(&args),
         Task::Lint(args) => lint::run(&args),
+        Task::Bench(args) => bench::run(&args),
         Task::Demo(args) => demo::run(&args),
     }
 }

@@ -101,7 +101,7 @@ fn record_created(net: Result<Address, i64>) -> Option<()> {
         size: 0,
         value_kind: ValueKind::Int as u32,
         somaxconn: value,
-        init_somaxconn: somaxconn(setting!(symbols.init_net) as Address)?,
+        init_somaxconn: somaxconn(init_net()?)?,
         path: Span::NONE,
         requested: Span::NONE,
         old: Span::NONE,
@@ -111,6 +111,19 @@ fn record_created(net: Result<Address, i64>) -> Option<()> {
     record_actor(draft)?;
     draft.send(Program::NetnsCreate);
     Some(())
+}
+
+/// The network namespace of the node: that of the first task, which is the parent of pid 1. It is
+/// reached through the current task, as not every kernel shows the addresses of its objects.
+#[inline(always)]
+fn init_net() -> Option<Address> {
+    let pid = load::<Address>(current(), setting!(offsets.task_thread_pid))?;
+    let outermost = at(pid, setting!(offsets.pid_numbers));
+    let namespace = read::<Address>(at(outermost, setting!(offsets.upid_ns)))?;
+    let reaper = read::<Address>(at(namespace, setting!(offsets.pid_namespace_child_reaper)))?;
+    let first = read::<Address>(at(reaper, setting!(offsets.task_real_parent)))?;
+    let proxy = read::<Address>(at(first, setting!(offsets.task_nsproxy)))?;
+    read(at(proxy, setting!(offsets.nsproxy_net_ns)))
 }
 
 /// net.core.somaxconn as a namespace holds it.

@@ -3,7 +3,7 @@
 //! It is described at entry, before the kernel moves the iterator on, and read at the return: by
 //! then the kernel has touched every page of it.
 
-use sysctl_trace_ebpf::record::{CUT_REQUESTED, CUT_REQUESTED_UNREADABLE, REQUESTED_MAX, Span};
+use sysctl_trace_ebpf::record::{CUT_REQUESTED, CUT_REQUESTED_UNREADABLE, REQUESTED_MAX};
 use sysctl_trace_ebpf::settings::ABSENT;
 
 use crate::{
@@ -60,46 +60,46 @@ impl Source {
     #[inline(always)]
     pub fn record(&self, draft: &mut Draft) {
         let mark = draft.mark();
-        let mut cut = 0;
-        if self.kind == u64::from(setting!(iter.ubuf)) {
+        let cut = if self.kind == u64::from(setting!(iter.ubuf)) {
             let from = self.base.wrapping_add(self.skip as usize);
-            cut = flag(&draft.push_user::<REQUESTED_MAX>(from, self.size as usize));
+            flag(&draft.push_user::<REQUESTED_MAX>(from, self.size as usize))
         } else {
-            let mut left = self.size;
-            for index in 0..SEGMENTS_MAX {
-                if left == 0 || index >= self.segments || cut != 0 {
-                    break;
-                }
-                let skip = if index == 0 { self.skip } else { 0 };
-                match self.piece(draft, index, skip, left) {
-                    Some((taken, flags)) => {
-                        left = left.wrapping_sub(taken);
-                        cut = flags;
-                    }
-                    None => cut = CUT_REQUESTED_UNREADABLE,
-                }
-                if draft.mark() - mark > REQUESTED_MAX {
-                    cut = CUT_REQUESTED;
-                }
-            }
-            if left != 0 && cut == 0 {
-                cut = CUT_REQUESTED;
-            }
-        }
+            self.record_pieces(draft)
+        };
         draft.acted.header.cut |= cut;
         let mut span = draft.since(mark);
         if span.len > REQUESTED_MAX as u16 {
-            span = Span {
-                offset: span.offset,
-                len: REQUESTED_MAX as u16,
-            };
+            span.len = REQUESTED_MAX as u16;
+            draft.acted.header.cut |= CUT_REQUESTED;
         }
         draft.acted.deed.requested = span;
     }
 
-    /// Reads one piece of an array; how many bytes of the whole it stands for, and what is cut.
+    /// Reads piece after piece until there are no more or the text is long enough; what is cut.
     #[inline(always)]
-    fn piece(&self, draft: &mut Draft, index: u64, skip: u64, left: u64) -> Option<(u64, u32)> {
+    fn record_pieces(&self, draft: &mut Draft) -> u32 {
+        draft.set_wanted(self.size);
+        for index in 0..SEGMENTS_MAX {
+            if draft.wanted() == 0 {
+                return 0;
+            }
+            if index >= self.segments {
+                break;
+            }
+            let skip = if index == 0 { self.skip } else { 0 };
+            let Some(cut) = self.record_piece(draft, index, skip) else {
+                return CUT_REQUESTED_UNREADABLE;
+            };
+            if cut != 0 {
+                return cut;
+            }
+        }
+        if draft.wanted() == 0 { 0 } else { CUT_REQUESTED }
+    }
+
+    /// Reads one piece of an array; what of it is cut.
+    #[inline(always)]
+    fn record_piece(&self, draft: &mut Draft, index: u64, skip: u64) -> Option<u32> {
         let user = self.kind == u64::from(setting!(iter.iovec));
         let (from, len) = if user || self.kind == u64::from(setting!(iter.kvec)) {
             let entry = self
@@ -124,15 +124,17 @@ impl Source {
         };
         let from = from.wrapping_add(skip as usize);
         let mut len = len.wrapping_sub(skip);
-        if len > left {
-            len = left;
+        let wanted = draft.wanted();
+        if len > wanted {
+            len = wanted;
         }
+        draft.set_wanted(wanted - len);
         let piece = if user {
             draft.push_user::<REQUESTED_MAX>(from, len as usize)
         } else {
             draft.push_kernel::<REQUESTED_MAX>(from, len as usize)
         };
-        Some((len, flag(&piece)))
+        Some(flag(&piece))
     }
 }
 

@@ -196,17 +196,26 @@ fn record(pending: &Pending, result: i64) -> Option<()> {
 /// writer's, which may be another.
 #[inline(always)]
 fn target(header: Address) -> Netns {
-    let root = read::<u64>(at(header, setting!(offsets.ctl_header_root)));
-    if root == Some(setting!(symbols.net_sysctl_root)) {
-        if let Some(set) = read::<u64>(at(header, setting!(offsets.ctl_header_set))) {
-            return describe(set.wrapping_sub(u64::from(setting!(offsets.net_sysctls))) as Address);
-        }
+    match target_net(header) {
+        Some(net) => describe(net),
+        None => Netns {
+            inum: 0,
+            user_ns_inum: 0,
+            cookie: 0,
+        },
     }
-    Netns {
-        inum: 0,
-        user_ns_inum: 0,
-        cookie: 0,
+}
+
+/// The set lies within the namespace. Which kind of set it is, its root's look-up function tells.
+#[inline(always)]
+fn target_net(header: Address) -> Option<Address> {
+    let root = read::<Address>(at(header, setting!(offsets.ctl_header_root)))?;
+    let lookup = read::<u64>(at(root, setting!(offsets.ctl_root_lookup)))?;
+    if lookup != setting!(symbols.net_ctl_header_lookup) {
+        return None;
     }
+    let set = read::<u64>(at(header, setting!(offsets.ctl_header_set)))?;
+    Some(set.wrapping_sub(u64::from(setting!(offsets.net_sysctls))) as Address)
 }
 
 /// Names of the key and the folders above it. Not from the path that the writer opened: /proc can

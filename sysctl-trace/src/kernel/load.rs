@@ -31,8 +31,7 @@ pub const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
 static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("SYSCTL_TRACE_EBPF_OBJECT"));
 
 /// Symbols other than handlers whose addresses the probes need.
-const INIT_NET: &str = "init_net";
-const NET_SYSCTL_ROOT: &str = "net_sysctl_root";
+const NET_CTL_HEADER_LOOKUP: &str = "net_ctl_header_lookup";
 const VMEMMAP_BASE: &str = "vmemmap_base";
 const PAGE_OFFSET_BASE: &str = "page_offset_base";
 
@@ -270,7 +269,7 @@ impl Facts {
             .map_err(|source| Error::BadBtf { path, source })?;
         let offsets = offsets::offsets(&types)?;
         let iter = offsets::iter_kinds(&types)?;
-        let wanted = [INIT_NET, NET_SYSCTL_ROOT, VMEMMAP_BASE, PAGE_OFFSET_BASE].into_iter();
+        let wanted = [NET_CTL_HEADER_LOOKUP, VMEMMAP_BASE, PAGE_OFFSET_BASE].into_iter();
         let symbols = Symbols::read(wanted.chain(HANDLERS.iter().map(|(name, _)| *name)))
             .map_err(Error::Kallsyms)?;
         let required = |name| symbols.get(name).ok_or(Error::Symbol(name));
@@ -279,8 +278,7 @@ impl Facts {
             offsets,
             iter,
             symbols: SymbolSettings {
-                init_net: required(INIT_NET)?,
-                net_sysctl_root: required(NET_SYSCTL_ROOT)?,
+                net_ctl_header_lookup: required(NET_CTL_HEADER_LOOKUP)?,
                 vmemmap_base: symbols.get(VMEMMAP_BASE).unwrap_or(0),
                 page_offset_base: symbols.get(PAGE_OFFSET_BASE).unwrap_or(0),
             },

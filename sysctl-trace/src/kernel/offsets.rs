@@ -5,7 +5,7 @@ use sysctl_trace_ebpf::settings::{ABSENT, IterKinds, Offsets};
 use super::btf::Btf;
 
 /// Names of all types that are looked at.
-pub const TYPES: [&str; 30] = [
+pub const TYPES: [&str; 31] = [
     "task_struct",
     "cred",
     "user_namespace",
@@ -29,6 +29,7 @@ pub const TYPES: [&str; 30] = [
     "ctl_table_header",
     "ctl_dir",
     "ctl_table",
+    "ctl_table_root",
     "tcp_congestion_ops",
     "iov_iter",
     "iter_type",
@@ -82,6 +83,7 @@ pub fn offsets(btf: &Btf<'_>) -> Result<Offsets, Missing> {
         mnt_namespace_inum: field("mnt_namespace", "ns.inum")?,
         cgroup_namespace_inum: field("cgroup_namespace", "ns.inum")?,
         pid_namespace_inum: field("pid_namespace", "ns.inum")?,
+        pid_namespace_child_reaper: field("pid_namespace", "child_reaper")?,
         pid_level: field("pid", "level")?,
         pid_numbers: field("pid", "numbers")?,
         upid_ns: field("upid", "ns")?,
@@ -114,6 +116,7 @@ pub fn offsets(btf: &Btf<'_>) -> Result<Offsets, Missing> {
         ctl_header_set: field("ctl_table_header", "set")?,
         ctl_header_parent: field("ctl_table_header", "parent")?,
         ctl_dir_header: field("ctl_dir", "header")?,
+        ctl_root_lookup: field("ctl_table_root", "lookup")?,
         ctl_table_procname: field("ctl_table", "procname")?,
         ctl_table_data: field("ctl_table", "data")?,
         ctl_table_maxlen: field("ctl_table", "maxlen")?,

@@ -1,23 +1,45 @@
 //! The JSON of an event, written by hand.
 //!
 //! Most of a line is the same as in the line before: names of fields, and the parts that
-//! [`crate::rendered::Rendered`] keeps. Pasting them together takes a tenth of the instructions of a serializer,
+//! [`Rendered`] keeps. Pasting them together takes a tenth of the instructions of a serializer,
 //! and this is where a trace spends its time in user space. Two things keep it true to the types:
 //! every struct is taken apart without `..`, so that a new field doesn't compile until it is
 //! written here, and a test compares with what serde writes.
 
-use crate::event::{
-    Action, Category, Class, Error, Event, Kind, Lost, Netns, Outcome, Schema, Sysctl, Trace, Type,
-    ValueType,
+use std::sync::Arc;
+
+use crate::{
+    event::{
+        Action, Category, Class, Error, Event, Kind, Lost, Netns, Outcome, Schema, Sysctl, Trace,
+        Type, ValueType,
+    },
+    rendered::Rendered,
 };
 
-/// Writes the JSON of events.
+/// Writes the JSON of events. What is likely to be the same in the next event is kept.
 #[derive(Debug, Default)]
 pub(super) struct Encoder {
-    /// What the names in `head` stand for.
-    of: Option<Names>,
-    /// From `schema` up to the number of the event: the same for most events.
-    head: Vec<u8>,
+    /// From `schema` up to the number of the event.
+    head: Kept<Names>,
+    netns: Kept<Netns>,
+    /// `trace`, where nothing was cut and nothing lost.
+    tail: Kept<Arc<Rendered<String>>>,
+}
+
+/// A value and its JSON.
+#[derive(Debug)]
+struct Kept<T> {
+    of: Option<T>,
+    json: Vec<u8>,
+}
+
+impl<T> Default for Kept<T> {
+    fn default() -> Self {
+        Self {
+            of: None,
+            json: Vec::new(),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -68,7 +90,7 @@ impl Encoder {
         let mut json = Json(out);
         json.raw("{\"@timestamp\":\"");
         json.text(timestamp);
-        json.0.extend_from_slice(self.head(names));
+        self.push_head(json.0, names);
         json.number(*sequence);
         json.raw(",\"boottime_ns\":");
         json.number(*boottime_ns);
@@ -84,50 +106,80 @@ impl Encoder {
             json.raw(process.json()?);
         }
         if let Some(netns) = netns {
-            json.netns(netns);
+            self.push_netns(json.0, netns);
         }
         if let Some(sysctl) = sysctl {
             json.sysctl(sysctl);
         }
-        json.trace(trace)
+        self.push_trace(json.0, trace)
     }
 
-    fn head(&mut self, names: Names) -> &[u8] {
-        if self.of != Some(names) {
-            let Names {
-                schema: Schema { name, version },
-                kind,
-                category,
-                type_,
-                action,
-                outcome,
-            } = names;
-            self.head.clear();
-            let mut json = Json(&mut self.head);
-            json.raw("\",\"schema\":{\"name\":\"");
-            json.text(name);
-            json.raw("\",\"version\":\"");
-            json.text(version);
-            json.raw("\"},\"event\":{\"kind\":\"");
-            json.raw(kind_name(kind));
-            json.raw("\",\"category\":[\"");
-            json.raw(category_name(category));
-            json.raw("\"],\"type\":[\"");
-            json.raw(type_name(type_));
-            json.raw("\"],\"action\":\"");
-            json.raw(action.name());
-            json.raw("\",\"outcome\":\"");
-            json.raw(outcome_name(outcome));
-            json.raw("\",\"sequence\":");
-            self.of = Some(names);
+    fn push_head(&mut self, out: &mut Vec<u8>, names: Names) {
+        let Self { head, .. } = self;
+        if head.of != Some(names) {
+            head.json.clear();
+            Json(&mut head.json).head(&names);
+            head.of = Some(names);
         }
-        &self.head
+        out.extend_from_slice(&head.json);
+    }
+
+    fn push_netns(&mut self, out: &mut Vec<u8>, netns: &Netns) {
+        let Self { netns: kept, .. } = self;
+        if kept.of.as_ref() != Some(netns) {
+            kept.json.clear();
+            Json(&mut kept.json).netns(netns);
+            kept.of = Some(netns.clone());
+        }
+        out.extend_from_slice(&kept.json);
+    }
+
+    fn push_trace(&mut self, out: &mut Vec<u8>, trace: &Trace) -> Result<(), serde_json::Error> {
+        let Self { tail, .. } = self;
+        if !trace.truncated.is_empty() || trace.lost.is_some() {
+            return Json(out).trace(trace);
+        }
+        let session = &trace.session;
+        if !tail.of.as_ref().is_some_and(|of| Arc::ptr_eq(of, session)) {
+            tail.of = None;
+            tail.json.clear();
+            Json(&mut tail.json).trace(trace)?;
+            tail.of = Some(session.clone());
+        }
+        out.extend_from_slice(&tail.json);
+        Ok(())
     }
 }
 
 struct Json<'a>(&'a mut Vec<u8>);
 
 impl Json<'_> {
+    fn head(&mut self, names: &Names) {
+        let Names {
+            schema: Schema { name, version },
+            kind,
+            category,
+            type_,
+            action,
+            outcome,
+        } = names;
+        self.raw("\",\"schema\":{\"name\":\"");
+        self.text(name);
+        self.raw("\",\"version\":\"");
+        self.text(version);
+        self.raw("\"},\"event\":{\"kind\":\"");
+        self.raw(kind_name(*kind));
+        self.raw("\",\"category\":[\"");
+        self.raw(category_name(*category));
+        self.raw("\"],\"type\":[\"");
+        self.raw(type_name(*type_));
+        self.raw("\"],\"action\":\"");
+        self.raw(action.name());
+        self.raw("\",\"outcome\":\"");
+        self.raw(outcome_name(*outcome));
+        self.raw("\",\"sequence\":");
+    }
+
     fn netns(&mut self, netns: &Netns) {
         let Netns {
             inum,
@@ -286,18 +338,22 @@ impl Json<'_> {
 
     #[inline]
     fn number(&mut self, number: u64) {
-        self.raw(itoa::Buffer::new().format(number));
+        match u8::try_from(number) {
+            Ok(digit @ 0..=9) => self.0.push(b'0' + digit),
+            Ok(_) | Err(_) => self.raw(itoa::Buffer::new().format(number)),
+        }
     }
 }
 
-/// Whether JSON wants any of these bytes escaped: controls, quotes and backslashes.
+/// Whether JSON wants any of these bytes escaped: controls, quotes and backslashes. Looks at
+/// eight at a time, at the last of them perhaps twice.
 #[inline]
 fn needs_escape(bytes: &[u8]) -> bool {
-    // Eight at a time, the last eight perhaps for the second time.
     if let Some(last) = bytes.last_chunk::<8>() {
         let (words, _) = bytes.as_chunks::<8>();
-        return words.iter().fold(word_needs_escape(last), |found, word| {
-            found | word_needs_escape(word)
+        let last = word_needs_escape(u64::from_ne_bytes(*last));
+        return words.iter().fold(last, |found, word| {
+            found | word_needs_escape(u64::from_ne_bytes(*word))
         });
     }
     bytes
@@ -306,7 +362,7 @@ fn needs_escape(bytes: &[u8]) -> bool {
 }
 
 #[inline]
-fn word_needs_escape(bytes: &[u8; 8]) -> bool {
+const fn word_needs_escape(word: u64) -> bool {
     const fn each(byte: u8) -> u64 {
         u64::from_ne_bytes([byte; 8])
     }
@@ -314,7 +370,6 @@ fn word_needs_escape(bytes: &[u8; 8]) -> bool {
     const fn below(word: u64, limit: u8) -> u64 {
         word.wrapping_sub(each(limit)) & !word & each(0x80)
     }
-    let word = u64::from_ne_bytes(*bytes);
     let quote = below(word ^ each(b'"'), 1);
     let backslash = below(word ^ each(b'\\'), 1);
     below(word, 0x20) | quote | backslash != 0

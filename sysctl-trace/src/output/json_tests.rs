@@ -267,3 +267,21 @@ fn hostile_text_is_valid_json_and_harmless_on_a_terminal() {
     assert!(!line.contains('\u{202e}'));
     assert!(line.contains("ü日"));
 }
+
+#[test]
+fn the_lines_in_the_documentation_are_true_to_the_types() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/events.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let lines: Vec<Line> = page
+        .lines()
+        .filter(|line| line.starts_with('{'))
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    for action in crate::event::Action::ALL {
+        let line = lines
+            .iter()
+            .find(|line| line.event.action == action.name())
+            .unwrap_or_else(|| panic!("no line shows {}", action.name()));
+        assert_eq!(line.schema.version, crate::event::SCHEMA_VERSION);
+    }
+}

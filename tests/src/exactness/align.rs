@@ -1,7 +1,10 @@
 //! Lays what a thread did beside what was traced of it.
 
 use super::{Step, fields};
-use crate::trace::{Action, Event};
+use crate::{
+    trace::{Action, Event},
+    workload::log::Created,
+};
 
 /// One line of the two columns.
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +65,23 @@ fn fill_gap<'a>(pairings: &mut Vec<Pairing<'a>>, steps: &[Step<'a>], events: &[&
 
 /// The longest common subsequence, as pairs of indexes.
 fn common(left: usize, right: usize, equal: impl Fn(usize, usize) -> bool) -> Vec<(usize, usize)> {
+    // Both are mostly the same, so that only little is left between what begins and ends alike.
+    let shorter = left.min(right);
+    let head = (0..shorter).take_while(|at| equal(*at, *at)).count();
+    let tail = (1..=shorter - head)
+        .take_while(|at| equal(left - at, right - at))
+        .count();
+    let between = longest(left - head - tail, right - head - tail, |l, r| {
+        equal(head + l, head + r)
+    });
+    (0..head)
+        .map(|at| (at, at))
+        .chain(between.into_iter().map(|(l, r)| (head + l, head + r)))
+        .chain((1..=tail).rev().map(|at| (left - at, right - at)))
+        .collect()
+}
+
+fn longest(left: usize, right: usize, equal: impl Fn(usize, usize) -> bool) -> Vec<(usize, usize)> {
     let mut longest = vec![vec![0_u32; right + 1]; left + 1];
     for l in (0..left).rev() {
         for r in (0..right).rev() {
@@ -98,7 +118,12 @@ fn looks_like(step: Step<'_>, event: &Event) -> bool {
                 && sysctl.position == Some(write.position)
         }
         (Step::Write(_), None) => false,
-        (Step::Create(_), _) => true,
+        (Step::Create(creation), _) => match &creation.result {
+            Created::Made { netns, .. } => {
+                event.netns.as_ref().and_then(|found| found.inum) == Some(netns.inum)
+            }
+            Created::Undone { .. } | Created::Refused { .. } => true,
+        },
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Difference, Step, words};
-use crate::trace::{Action, Event, Netns};
+use crate::trace::{Action, Event, Netns, Process};
 
 /// A namespace that lives.
 struct Life<'a> {
@@ -12,11 +12,12 @@ struct Life<'a> {
     ours: bool,
 }
 
-/// Follows every namespace through the trace. What happens to those of others is told to
-/// `bystanders`.
+/// Follows every namespace through the trace. `is_ours` tells the workload's processes; what others
+/// do elsewhere is told to `bystanders`.
 pub fn compare(
     pairs: &[(Step<'_>, &Event)],
     trace: &[Event],
+    is_ours: impl Fn(&Process) -> bool,
     bystanders: &mut Vec<String>,
 ) -> Vec<Difference> {
     let ours: Vec<u64> = pairs
@@ -36,14 +37,8 @@ pub fn compare(
             Action::NetnsCreate if event.error.is_none() => {
                 gone.remove(&inum);
                 let ours = ours.binary_search(&event.event.sequence).is_ok();
-                if let Some(older) = living.insert(
-                    inum,
-                    Life {
-                        netns,
-                        made: event,
-                        ours,
-                    },
-                ) {
+                let made = event;
+                if let Some(older) = living.insert(inum, Life { netns, made, ours }) {
                     complain(format!(
                         "{} while {} lives",
                         words(event),
@@ -68,10 +63,11 @@ pub fn compare(
                 (None, _) => bystanders.push(words(event)),
             },
             Action::SysctlWrite => {
-                let life = living.get(&inum).filter(|life| life.ours);
-                let paired = pairs
-                    .binary_search_by_key(&event.event.sequence, |(_, event)| event.event.sequence);
-                if life.is_some() && paired.is_err() {
+                let others = event
+                    .process
+                    .as_ref()
+                    .is_some_and(|process| !is_ours(process));
+                if others && living.get(&inum).is_some_and(|life| life.ours) {
                     complain(format!(
                         "somebody else's in the workload's: {}",
                         words(event)

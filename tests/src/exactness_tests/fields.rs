@@ -112,7 +112,7 @@ const OF_WRITE: &[Change] = &[
         sysctl_of(e).key = sysctl_of(e).path.replace('/', ".")
     }),
     ("sysctl.requested", |e| {
-        sysctl_of(e).requested = Some("301\n".into())
+        sysctl_of(e).requested = Some("48\n".into())
     }),
     ("sysctl.requested", |e| sysctl_of(e).requested = None),
     ("sysctl.old", |e| sysctl_of(e).old = Some("new".into())),
@@ -152,7 +152,7 @@ fn only_fields(differences: Vec<Difference>) -> Vec<&'static str> {
 
 #[test]
 fn each_wrong_field_of_a_write_is_told() {
-    let at = place(&sample_trace(&sample_log()), "301");
+    let at = place(&sample_trace(&sample_log()), "48");
     for (index, (field, change)) in OF_ANY.iter().chain(OF_WRITE).enumerate() {
         assert_eq!(field_after(at, change), [*field], "change {index}");
     }
@@ -161,20 +161,20 @@ fn each_wrong_field_of_a_write_is_told() {
 #[test]
 fn each_wrong_field_of_a_creation_is_told() {
     for (index, (field, change)) in OF_ANY.iter().chain(OF_CREATION).enumerate() {
-        let fields = only_fields(after(|trace| change(&mut trace[10])).differences);
+        let fields = only_fields(after(|trace| change(&mut trace[20])).differences);
         assert_eq!(fields, [*field], "change {index}");
     }
 }
 
 #[test]
 fn a_wrong_outcome_is_told() {
-    let at = place(&sample_trace(&sample_log()), "301");
+    let at = place(&sample_trace(&sample_log()), "48");
     assert_eq!(
         field_after(at, &|e| fail(e, "EINVAL")),
         ["event.outcome", "error.code"],
-        "301 succeeds"
+        "48 succeeds"
     );
-    let refused = place(&sample_trace(&sample_log()), "301") - 301 % 7;
+    let refused = place(&sample_trace(&sample_log()), "49");
     assert_eq!(
         field_after(refused, &|e| fail(e, "EPERM")),
         ["error.code"],
@@ -184,7 +184,7 @@ fn a_wrong_outcome_is_told() {
 
 #[test]
 fn a_wrong_thread_is_told() {
-    let at = place(&sample_trace(&sample_log()), "301");
+    let at = place(&sample_trace(&sample_log()), "48");
     let result = after(|trace| process_of(&mut trace[at]).thread.id = 99);
     assert!(matches!(
         &result.differences[..],
@@ -218,10 +218,10 @@ fn a_key_that_is_not_decoded_shows_no_values() {
     let mut trace = sample_trace(&log);
     let at = place(&trace, &requested);
     sysctl_of(&mut trace[at]).type_ = "not-decoded".into();
-    let found = only_fields(compare(&log, &trace).differences);
+    let found = only_fields(compare_at_least(&log, &trace, LITTLE).differences);
     assert_eq!(found, ["sysctl.old", "sysctl.new"]);
     (sysctl_of(&mut trace[at]).old, sysctl_of(&mut trace[at]).new) = (None, None);
-    assert_eq!(compare(&log, &trace).differences, []);
+    assert_eq!(compare_at_least(&log, &trace, LITTLE).differences, []);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Error, Result, bail, ensure};
 use serde_json::Value;
 
 use super::{Action, Event, Process, nanoseconds};
@@ -10,13 +10,12 @@ use super::{Action, Event, Process, nanoseconds};
 /// How far events of different processors may stand out of the order in which they happened.
 const DISORDER_NS: u64 = 1_000_000_000;
 
-/// Reads one line.
-pub fn line(line: &str) -> Result<Event> {
+/// Reads one line: the event, and what is wrong with it all the same.
+pub fn line(line: &str) -> Result<(Event, Option<Error>)> {
     let value = serde_json::from_str(line).context("not JSON")?;
-    no_nulls(&value)?;
     let event: Event = serde_json::from_str(line).context("not an event")?;
-    check_shape(&event)?;
-    Ok(event)
+    let wrong = no_nulls(&value).and_then(|()| shape(&event)).err();
+    Ok((event, wrong))
 }
 
 /// What is not known is absent, never null.
@@ -32,7 +31,7 @@ fn no_nulls(value: &Value) -> Result<()> {
 }
 
 /// What holds for every event of its action.
-fn check_shape(event: &Event) -> Result<()> {
+fn shape(event: &Event) -> Result<()> {
     let sure = |right: bool, what: &str| {
         ensure!(right, "{what}");
         Ok(())
@@ -71,15 +70,13 @@ fn check_shape(event: &Event) -> Result<()> {
         Action::EventsLost => matches!(has, (false, false, false)),
     };
     sure(parts_fit, "parts that do not belong to the action, or lack")?;
-    let lost = event.trace.lost.is_some_and(|lost| lost.total() > 0);
-    sure(
-        lost == (event.event.action == Action::EventsLost),
-        "loss counts out of place",
-    )?;
-    event.process.as_ref().map_or(Ok(()), check_process)
+    let lost = event.trace.lost.map(|lost| lost.total() > 0);
+    let expected = (event.event.action == Action::EventsLost).then_some(true);
+    sure(lost == expected, "loss counts out of place")?;
+    event.process.as_ref().map_or(Ok(()), process)
 }
 
-fn check_process(process: &Process) -> Result<()> {
+fn process(process: &Process) -> Result<()> {
     nanoseconds(&process.start)?;
     for ancestor in &process.ancestors {
         nanoseconds(&ancestor.start)?;
@@ -99,7 +96,15 @@ fn check_process(process: &Process) -> Result<()> {
         "process-ended" | "denied" | "failed" => !complete,
         _ => false,
     };
-    ensure!(fits, "enrichment {:?} with other parts", process.enrichment);
+    ensure!(
+        fits,
+        "enrichment {:?} of {} ({:?}) with other parts: {:?}, {:?}",
+        process.enrichment,
+        process.pid,
+        process.name,
+        process.executable,
+        process.args
+    );
     Ok(())
 }
 

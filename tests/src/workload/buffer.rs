@@ -97,11 +97,12 @@ impl Buffer {
 
     /// An address where nothing is mapped.
     #[must_use]
-    pub const fn nowhere(length: usize) -> Self {
+    pub fn nowhere(length: usize) -> Self {
         Self {
             start: NOWHERE,
             length,
-            content: None,
+            // Of no bytes, all can be read.
+            content: (length == 0).then(Vec::new),
             owner: Owner::Nobody,
         }
     }

@@ -25,7 +25,7 @@ const NS_GET_USERNS: libc::c_ulong = 0xb701;
 /// # Errors
 /// Never on Linux.
 pub fn boottime_ns() -> Result<u64> {
-    Ok(nanoseconds(ClockId::CLOCK_BOOTTIME)?)
+    nanoseconds(ClockId::CLOCK_BOOTTIME)
 }
 
 /// Nanoseconds of the monotonic clock.
@@ -33,7 +33,7 @@ pub fn boottime_ns() -> Result<u64> {
 /// # Errors
 /// Never on Linux.
 pub fn monotonic_ns() -> Result<u64> {
-    Ok(nanoseconds(ClockId::CLOCK_MONOTONIC)?)
+    nanoseconds(ClockId::CLOCK_MONOTONIC)
 }
 
 /// CLOCK_REALTIME minus CLOCK_BOOTTIME, from the tightest of several pairs of readings.
@@ -169,7 +169,11 @@ pub fn position(fd: BorrowedFd<'_>) -> io::Result<u64> {
     Ok(position.cast_unsigned())
 }
 
-fn nanoseconds(clock: ClockId) -> Result<u64> {
+/// What a clock says.
+///
+/// # Errors
+/// When there is no such clock.
+pub fn nanoseconds(clock: ClockId) -> Result<u64> {
     let time = clock_gettime(clock)?;
     Ok(u64::try_from(time.tv_sec())? * 1_000_000_000 + u64::try_from(time.tv_nsec())?)
 }

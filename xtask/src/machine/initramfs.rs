@@ -89,12 +89,13 @@ impl Initramfs {
         Ok(())
     }
 
+    /// Adds a symbolic link.
+    pub fn add_link(&mut self, path: &str, target: &Path) {
+        self.insert(path, Entry::Link(target.to_owned()));
+    }
+
     /// Adds everything below a folder of the host, such as an unpacked package. Its `bin`, `sbin`
     /// and `lib*` may be links into `usr` or not.
-    #[expect(
-        dead_code,
-        reason = "for guests that need more than the usual contents"
-    )]
     pub fn add_tree(&mut self, source: &Path) -> Result<()> {
         let context = || format!("reading {}", source.display());
         let mut left = vec![PathBuf::new()];
