@@ -35,7 +35,8 @@ pub fn record_actor(draft: &mut Draft) -> Option<()> {
     actor.gid = load(cred, setting!(offsets.cred_egid))?;
     actor.capabilities_effective = load(cred, setting!(offsets.cred_cap_effective))?;
     actor.start_boottime_ns = load(leader, setting!(offsets.task_start_boottime))?;
-    actor.exec_id = load(task, setting!(offsets.task_self_exec_id))?;
+    actor.arg_start = arg_start(task).unwrap_or(0);
+    actor.padding = 0;
     actor.comm = comm(task)?;
     actor.user_inum = load(user_ns, setting!(offsets.user_namespace_inum)).unwrap_or(0);
     record_namespaces(task, actor);
@@ -89,6 +90,12 @@ fn comm(task: Address) -> Option<[u8; 16]> {
     comm[..8].copy_from_slice(&low.to_ne_bytes());
     comm[8..].copy_from_slice(&high.to_ne_bytes());
     Some(comm)
+}
+
+#[inline(always)]
+fn arg_start(task: Address) -> Option<u64> {
+    let mm = load::<Address>(task, setting!(offsets.task_mm))?;
+    load(mm, setting!(offsets.mm_arg_start))
 }
 
 /// Name of the file that a task executes; none for kernel threads.

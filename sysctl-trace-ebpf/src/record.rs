@@ -133,6 +133,9 @@ pub struct Actor {
     pub capabilities_effective: u64,
     /// `task.group_leader.start_boottime`: nanoseconds since boot.
     pub start_boottime_ns: u64,
+    /// `task.mm.arg_start`: where its arguments begin. execve chooses it anew, so it tells one
+    /// image of a process from the next; 0 for kernel threads.
+    pub arg_start: u64,
     /// `task.nsproxy.net_ns`; this and the other inode numbers are 0 where the task has none.
     pub net_inum: u32,
     /// Pid namespace of the task itself, not that of its future children.
@@ -152,8 +155,8 @@ pub struct Actor {
     /// Bytes at the beginning of the record's text that are the actor's: the same process gives
     /// the same bytes, whatever it does.
     pub text_len: u32,
-    /// Low half of `task.self_exec_id`, which execve counts up.
-    pub exec_id: u32,
+    /// Ends the gap before the ancestors.
+    pub padding: u32,
     /// `task.comm` of the acting thread, up to the first NUL.
     pub comm: [u8; COMM_LEN],
     /// Parent, grandparent and so on.
@@ -226,7 +229,7 @@ pub struct Acted {
 
 const _: () = assert!(size_of::<NetnsDestroy>() == 32);
 const _: () = assert!(size_of::<Ancestor>() == 32);
-const _: () = assert!(size_of::<Actor>() == 88 + 32 * ANCESTORS_MAX);
+const _: () = assert!(size_of::<Actor>() == 96 + 32 * ANCESTORS_MAX);
 const _: () = assert!(size_of::<Deed>() == 56);
 const _: () = assert!(size_of::<Acted>() == 16 + 16 + 56 + size_of::<Actor>());
 const _: () = assert!(size_of::<Acted>() % 8 == 0);

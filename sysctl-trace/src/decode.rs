@@ -5,7 +5,7 @@ use std::iter;
 use smol_str::{SmolStr, SmolStrBuilder, format_smolstr};
 use sysctl_trace_ebpf::{
     record::{
-        self, Acted, Actor, KIND_NETNS_CREATE, KIND_NETNS_DESTROY, KIND_SYSCTL_WRITE, NetnsDestroy,
+        self, Acted, Actor, CUT_REQUESTED, KIND_NETNS_CREATE, KIND_NETNS_DESTROY, KIND_SYSCTL_WRITE, NetnsDestroy,
         Span,
     },
     settings::ValueKind,
@@ -95,6 +95,11 @@ impl<'a> Deed<'a> {
         let bytes = self.text(self.acted.deed.requested);
         let text = until_nul(bytes);
         text_of(text.strip_suffix(b"\n").unwrap_or(text))
+    }
+
+    /// Whether the requested text ends within what was recorded, however many bytes were given.
+    pub fn requested_is_whole(&self) -> bool {
+        !self.is_cut(CUT_REQUESTED) || self.text(self.acted.deed.requested).contains(&0)
     }
 
     /// Names of the key's path, from the top.

@@ -298,6 +298,8 @@ pub enum Enrichment {
     Complete,
     /// The process had ended, or its pid belonged to another by then.
     ProcessEnded,
+    /// The process lived, but had executed another program by then.
+    ImageReplaced,
     /// The process lived, but this tracer may not look into it.
     Denied,
     /// Some other error; the parts are absent.

@@ -237,8 +237,9 @@ APT::Architecture "amd64";
 APT::Update::Error-Mode "any";
 // As root apt would download as another user, who cannot read the cache.
 APT::Sandbox::User "root";
-// Old suites stop renewing their indexes.
-Acquire::Check-Valid-Until "false";
+Acquire::AllowInsecureRepositories "false";
+Acquire::AllowWeakRepositories "false";
+Acquire::AllowDowngradeToInsecureRepositories "false";
 Acquire::Retries "2";
 Acquire::http::Timeout "20";
 Acquire::Languages "none";

@@ -15,3 +15,13 @@ fn only_exact_dependencies_are_followed() {
         ]
     );
 }
+
+#[test]
+fn what_apt_would_install_is_read_with_its_versions() {
+    let text = "Reading package lists...\n\
+                Inst libgcc-s1 (14.2.0-19 Debian:13.7/stable [amd64]) []\n\
+                Inst bpftrace (0.23.2-1 Debian:13.7/stable [amd64])\n\
+                Conf bpftrace (0.23.2-1 Debian:13.7/stable [amd64])\n";
+    let names: Vec<String> = to_install(text).iter().map(Package::spec).collect();
+    assert_eq!(names, ["libgcc-s1=14.2.0-19", "bpftrace=0.23.2-1"]);
+}

@@ -4,9 +4,10 @@ mod bpftrace;
 mod figures;
 mod goals;
 mod page;
+mod profile;
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, ExitCode},
     time::{Duration, Instant},
 };
@@ -62,6 +63,9 @@ pub struct Args {
     /// Compare also `sysctl-trace watch -o FILE ARGS`
     #[arg(long = "with", value_name = "ARGS", allow_hyphen_values = true)]
     with: Vec<String>,
+    /// Tell where the time goes, which takes time itself
+    #[arg(long)]
+    profile: bool,
     /// Measure everything, but leave docs/performance.md alone
     #[arg(long)]
     no_page: bool,
@@ -129,7 +133,7 @@ impl Tool {
 /// Runs the task.
 pub fn run(args: &Args) -> Result<ExitCode> {
     ensure!(args.rounds > 0, "no rounds, no figures");
-    let whole = args.only.is_empty() && args.tools.is_empty();
+    let whole = args.only.is_empty() && args.tools.is_empty() && !args.profile;
     let sides = sides(args);
     let works = match args.only.as_slice() {
         [] => Work::ALL.to_vec(),
@@ -140,7 +144,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     } else {
         None
     };
-    let figures = measure(args.rounds, sides, works, bpftrace)?;
+    let figures = measure(args, sides, works, bpftrace)?;
     println!("{}", page::tables(&figures)?);
     if whole && !args.no_page {
         let path = page::write(&figures)?;
@@ -164,18 +168,25 @@ fn sides(args: &Args) -> Vec<SideFigures> {
 }
 
 fn measure(
-    rounds: u32,
+    args: &Args,
     sides: Vec<SideFigures>,
     works: Vec<Work>,
     bpftrace: Option<Bpftrace>,
 ) -> Result<Figures> {
-    let parts = Parts::gather(build::build()?)?;
+    let rounds = args.rounds;
+    let artefacts = match args.profile {
+        true => build::build_with_symbols()?,
+        false => build::build()?,
+    };
+    let tracer = artefacts.program("sysctl-trace")?.to_owned();
+    let parts = Parts::gather(artefacts)?;
     let floor = build::floor()?;
     let kernel = kernels::obtain(&kernels::find(kernels::DEFAULT)?)?;
     let request = Request {
         rounds,
         sides: sides.iter().map(|side| side.side.clone()).collect(),
         works,
+        profile: args.profile,
     };
     let request = serde_json::to_string(&request).context("writing the request")?;
     let plan = Plan {
@@ -206,12 +217,12 @@ fn measure(
     };
     let mut guest = Guest::boot(&kernel, &initramfs, Accelerator::TcgCounted, SHAPE)?;
     guest.ready(BOOT_DEADLINE)?;
-    converse(&mut guest, &mut figures)?;
+    converse(&mut guest, &mut figures, &tracer)?;
     guest.finish()?;
     Ok(figures)
 }
 
-fn converse(guest: &mut Guest, figures: &mut Figures) -> Result<()> {
+fn converse(guest: &mut Guest, figures: &mut Figures, tracer: &Path) -> Result<()> {
     let deadline = Instant::now() + DEADLINE;
     let mut begun = Vec::new();
     loop {
@@ -223,6 +234,9 @@ fn converse(guest: &mut Guest, figures: &mut Figures) -> Result<()> {
                     let answer: Answer =
                         serde_json::from_slice(&line).context("what the guest answers")?;
                     tell(&figures.add(&answer)?);
+                    if let Answer::Profile { samples, .. } = &answer {
+                        println!("{}", profile::table(samples, tracer)?);
+                    }
                 }
             }
             Frame::Stderr(bytes) => eprint!("{}", String::from_utf8_lossy(&bytes)),

@@ -55,6 +55,15 @@ pub fn run(_: &Args) -> Result<ExitCode> {
 
 /// Builds everything; what is up to date takes no time.
 pub fn build() -> Result<Artefacts> {
+    build_stripped(true)
+}
+
+/// The same with the names of functions left in the programs.
+pub fn build_with_symbols() -> Result<Artefacts> {
+    build_stripped(false)
+}
+
+fn build_stripped(stripped: bool) -> Result<Artefacts> {
     setup::host_packages(HostNeed::Build)?;
     let object = object()?;
     tell("building the static programs");
@@ -62,6 +71,9 @@ pub fn build() -> Result<Artefacts> {
     cargo.args(["--release", "--target", STATIC_TARGET]);
     cargo.args(["-p", "sysctl-trace", "-p", "sysctl-trace-tests"]);
     cargo.env(OBJECT_VARIABLE, &object);
+    if !stripped {
+        cargo.env("CARGO_PROFILE_RELEASE_STRIP", "debuginfo");
+    }
     let programs = executables(&mut cargo)?;
     Ok(Artefacts { object, programs })
 }

@@ -11,7 +11,8 @@ use sysctl_trace_tests::protocol::CaseInfo;
 
 use crate::{
     build::{self, Artefacts},
-    command, lint,
+    command::{self, tell},
+    lint::{self, Check},
     machine::{
         Parts,
         kernels::{self, Wanted},
@@ -42,12 +43,22 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             .map(|label| kernels::find(label))
             .collect::<Result<_>>()?,
     };
-    let checks = if args.lint {
-        lint::checks()?
-    } else {
-        Vec::new()
+    let mut checks = Vec::new();
+    if args.lint {
+        checks = lint::checks()?;
+    }
+    let artefacts = match build::build() {
+        Ok(artefacts) => artefacts,
+        Err(error) => {
+            tell(&format!("FAILED: build: {error:#}"));
+            checks.push(Check {
+                name: "build",
+                passed: false,
+            });
+            println!("{}", Results::new(&[], checks));
+            return Ok(ExitCode::FAILURE);
+        }
     };
-    let artefacts = build::build()?;
     let cases = select(list_cases(&artefacts)?, &args.cases)?;
     let mut results = Results::new(&cases, checks);
     if args.cases.is_empty() {

@@ -53,11 +53,8 @@ impl Holder {
     /// Whether the value is longer than what [`Self::copy`] copied.
     #[inline(always)]
     pub fn is_cut(&self, copied: u32) -> bool {
-        const STRING: u32 = ValueKind::String as u32;
-        match self.kind {
-            STRING => copied >= VALUE_MAX as u32 - 1,
-            _ => self.maxlen > VALUE_MAX as u32,
-        }
+        // Of a text, one byte less: the NUL has its place, too.
+        self.maxlen > VALUE_MAX as u32 && copied >= VALUE_MAX as u32 - 1
     }
 
     /// Copies the value to a place of [`VALUE_MAX`] bytes; how many are filled.

@@ -36,12 +36,14 @@ pub struct Assembler {
     pub hz: u64,
 }
 
+const REQUESTED: &str = "sysctl.requested";
+
 /// Which bits of a record name which field as cut.
 const CUT_FIELDS: [(u32, &str); 6] = [
-    (CUT_REQUESTED | CUT_REQUESTED_UNREADABLE, "sysctl.requested"),
+    (CUT_REQUESTED, REQUESTED),
     (CUT_PATH, "sysctl.path"),
-    (CUT_OLD | CUT_OLD_UNREADABLE, "sysctl.old"),
-    (CUT_NEW | CUT_NEW_UNREADABLE, "sysctl.new"),
+    (CUT_OLD, "sysctl.old"),
+    (CUT_NEW, "sysctl.new"),
     (CUT_CGROUP, "process.cgroup"),
     (CUT_EXECUTABLE, "process.executable_name"),
 ];
@@ -87,6 +89,9 @@ impl Assembler {
         };
         if event.error.is_some() {
             event.event.outcome = Outcome::Failure;
+        }
+        if deed.requested_is_whole() {
+            event.trace.truncated.retain(|field| *field != REQUESTED);
         }
         event.trace.truncated.extend_from_slice(cut);
         event

@@ -5,6 +5,7 @@
 
 use std::{collections::HashMap, fs, io, sync::Arc};
 
+use rustix::io::Errno;
 use smol_str::{SmolStr, ToSmolStr};
 use sysctl_trace_ebpf::record::{ANCESTORS_MAX, Actor, Span};
 use zerocopy::IntoBytes;
@@ -174,14 +175,14 @@ struct Looked {
     enrichment: Enrichment,
 }
 
-/// Looks into /proc, and afterwards whether that was still the process of the record.
+/// Looks into /proc, and afterwards whether that was still the image of the record.
 fn look(actor: &Actor, args: Args) -> Looked {
     let folder = format!("/proc/{}", actor.pid);
     let read = || -> io::Result<_> {
         let executable = match fs::read_link(format!("{folder}/exe")) {
             Ok(path) => Some(path.to_string_lossy().into_owned()),
             // Kernel threads have none, and say so by the same error as a process that is gone;
-            // which of the two it is, its start time tells.
+            // which of the two it is, its stat file tells.
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error),
         };
@@ -189,62 +190,78 @@ fn look(actor: &Actor, args: Args) -> Looked {
             Args::None => None,
             Args::Redacted | Args::Full => Some(fs::read(format!("{folder}/cmdline"))?),
         };
-        let same = start_ticks(&fs::read(format!("{folder}/stat"))?)
-            == Some(actor.start_boottime_ns / (1_000_000_000 / USER_HZ));
-        Ok(same.then_some((executable, vector)))
+        Ok((executable, vector, Stat::parse(&fs::read(format!("{folder}/stat"))?)))
     };
-    match read() {
-        Ok(Some((executable, vector))) => {
-            let (vector, args_cut) = vector.map_or((None, false), |bytes| {
-                let (vector, cut) = split(&bytes);
-                let told = if args == Args::Full {
-                    vector
-                } else {
-                    redact(vector)
-                };
-                (Some(told), cut)
-            });
-            Looked {
-                executable,
-                args: vector,
-                args_cut,
-                enrichment: Enrichment::Complete,
-            }
-        }
-        Ok(None) => Looked::nothing(Enrichment::ProcessEnded),
-        Err(error) => Looked::nothing(match error.kind() {
-            io::ErrorKind::NotFound => Enrichment::ProcessEnded,
-            io::ErrorKind::PermissionDenied => Enrichment::Denied,
-            // A process that is just ending: ESRCH.
-            _ if error.raw_os_error() == Some(3) => Enrichment::ProcessEnded,
-            _ => Enrichment::Failed,
-        }),
+    let (executable, vector, stat) = match read() {
+        Ok(read) => read,
+        Err(error) => return Looked::nothing(failure(&error)),
+    };
+    let found = match stat {
+        Some(stat) => stat.compare(actor),
+        None => Enrichment::Failed,
+    };
+    if found != Enrichment::Complete {
+        return Looked::nothing(found);
+    }
+    let (args, args_cut) = vector.map_or((None, false), |bytes| {
+        let (vector, cut) = split(&bytes);
+        (Some(if args == Args::Full { vector } else { redact(vector) }), cut)
+    });
+    Looked { executable, args, args_cut, enrichment: Enrichment::Complete }
+}
+
+fn failure(error: &io::Error) -> Enrichment {
+    match error.kind() {
+        io::ErrorKind::NotFound => Enrichment::ProcessEnded,
+        io::ErrorKind::PermissionDenied => Enrichment::Denied,
+        // A process that is just ending.
+        _ if error.raw_os_error() == Some(Errno::SRCH.raw_os_error()) => Enrichment::ProcessEnded,
+        _ => Enrichment::Failed,
     }
 }
 
 impl Looked {
     const fn nothing(enrichment: Enrichment) -> Self {
-        Self {
-            executable: None,
-            args: None,
-            args_cut: false,
-            enrichment,
-        }
+        Self { executable: None, args: None, args_cut: false, enrichment }
     }
 }
 
 /// Units of the times in /proc/PID/stat, per second: the same on every Linux.
 const USER_HZ: u64 = 100;
 
-/// Field 22 of /proc/PID/stat: start time since boot in ticks of [`USER_HZ`]. comm, field 2, may
-/// hold anything; it ends at the last parenthesis.
-fn start_ticks(stat: &[u8]) -> Option<u64> {
-    let end = stat.iter().rposition(|&byte| byte == b')')?;
-    let mut fields = stat
-        .get(end + 1..)?
-        .split(|&byte| byte == b' ')
-        .filter(|field| !field.is_empty());
-    str::from_utf8(fields.nth(19)?).ok()?.trim().parse().ok()
+/// Of /proc/PID/stat what tells one image of one process from all others.
+#[derive(Debug, PartialEq, Eq)]
+struct Stat {
+    /// Field 3: `Z` and `X` are the dead.
+    state: u8,
+    /// Field 22, in ticks of [`USER_HZ`] since boot.
+    start: u64,
+    /// Field 48: as [`Actor::arg_start`].
+    arg_start: u64,
+}
+
+impl Stat {
+    /// comm, field 2, may hold anything; it ends at the last parenthesis.
+    fn parse(stat: &[u8]) -> Option<Self> {
+        let end = stat.iter().rposition(|&byte| byte == b')')?;
+        let mut fields = str::from_utf8(stat.get(end + 1..)?).ok()?.split_ascii_whitespace();
+        Some(Self {
+            state: *fields.next()?.as_bytes().first()?,
+            start: fields.nth(18)?.parse().ok()?,
+            arg_start: fields.nth(25)?.parse().ok()?,
+        })
+    }
+
+    fn compare(&self, actor: &Actor) -> Enrichment {
+        let start = actor.start_boottime_ns / (1_000_000_000 / USER_HZ);
+        if self.start != start || matches!(self.state, b'Z' | b'X') {
+            Enrichment::ProcessEnded
+        } else if self.arg_start != actor.arg_start {
+            Enrichment::ImageReplaced
+        } else {
+            Enrichment::Complete
+        }
+    }
 }
 
 /// Splits a NUL-separated vector; the bool says that it is cut.

@@ -1,20 +1,25 @@
 use super::*;
 
 #[test]
-fn start_time_is_found_behind_any_comm() {
-    let stat = b"42 (a) b) (c) S 1 42 42 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 12345 1 1 0\n";
-    assert_eq!(start_ticks(stat), Some(12345));
-    assert_eq!(start_ticks(b"42 (a"), None);
-    assert_eq!(start_ticks(b""), None);
+fn fields_are_found_behind_any_comm() {
+    let fields = "1 42 42 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 12345 1 1 0 1 1 1 1 1 0 0 0 0 1 0 0 17 \
+                  0 0 0 0 0 0 1 1 1 777 1 1 1 0\n";
+    let stat = format!("42 (a) b) (c) S {fields}");
+    let expected = Stat { state: b'S', start: 12345, arg_start: 777 };
+    assert_eq!(Stat::parse(stat.as_bytes()), Some(expected));
+    assert_eq!(Stat::parse(b"42 (a"), None);
+    assert_eq!(Stat::parse(b""), None);
 }
 
 #[test]
-fn own_start_time_is_that_of_the_stat_file() {
-    let stat = fs::read("/proc/self/stat").unwrap();
+fn own_stat_tells_own_start_and_arguments() {
+    let stat = Stat::parse(&fs::read("/proc/self/stat").unwrap()).unwrap();
     let uptime = fs::read_to_string("/proc/uptime").unwrap();
     let uptime: f64 = uptime.split(' ').next().unwrap().parse().unwrap();
-    let start = start_ticks(&stat).unwrap() as f64 / USER_HZ as f64;
+    let start = stat.start as f64 / USER_HZ as f64;
     assert!(start > 0.0 && start <= uptime, "{start} of {uptime}");
+    assert_eq!(stat.state, b'R');
+    assert_ne!(stat.arg_start, 0);
 }
 
 #[test]

@@ -63,12 +63,12 @@ fn dispatch(args: Args, started: Instant) -> anyhow::Result<Exit> {
 fn usage(subcommand: &str, error: &plan::Error) -> Exit {
     let mut command = Args::command();
     command.build();
-    let command = command
-        .find_subcommand_mut(subcommand)
-        .map_or_else(Args::command, |found| found.clone());
-    let mut command = command;
+    let error = match command.find_subcommand_mut(subcommand) {
+        Some(found) => found.error(ErrorKind::ValueValidation, error),
+        None => command.error(ErrorKind::ValueValidation, error),
+    };
     // Nothing is left to be told where standard error is closed.
-    let _ = command.error(ErrorKind::ValueValidation, error).print();
+    let _ = error.print();
     Exit::Usage
 }
 

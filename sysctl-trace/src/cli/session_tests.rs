@@ -146,8 +146,7 @@ fn a_step_can_be_given_up_at_any_time() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("trace");
     block_on(async {
-        let event = samples::created();
-        let source = source(&[std::slice::from_ref(&event), &[event.clone()]]);
+        let source = source(&[&[samples::created()], &[samples::destroyed()]]);
         let mut session = session(source, &path, Filter::default());
         for _ in 0..100 {
             let mut step = pin!(session.step());

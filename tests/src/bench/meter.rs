@@ -118,7 +118,11 @@ pub fn wait_for_idle() -> Result<()> {
         thread::sleep(WINDOW * 5);
         let (time, idle) = (sys::monotonic_ns()? - time, idle_ns()? - idle);
         let busy = time.saturating_sub(idle);
-        quiet = if busy < 5 * NEXT_TO_NOTHING_NS { quiet + 1 } else { 0 };
+        quiet = if busy < 5 * NEXT_TO_NOTHING_NS {
+            quiet + 1
+        } else {
+            0
+        };
         if quiet == QUIET_WINDOWS {
             return Ok(());
         }

@@ -13,6 +13,8 @@ pub mod meter;
 #[cfg(feature = "guest")]
 pub mod place;
 #[cfg(feature = "guest")]
+pub mod profile;
+#[cfg(feature = "guest")]
 pub mod session;
 #[cfg(feature = "guest")]
 pub mod tool;

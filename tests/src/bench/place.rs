@@ -28,11 +28,13 @@ const PROGRAMS: [&str; 4] = [
 /// A file system of its own for the programs' names: they are links to the one that runs.
 const FOLDER: &str = "/lib/bench";
 
-/// Makes cgroups and programs.
+/// Makes cgroups and programs, and all processes alike.
 ///
 /// # Errors
 /// When the guest does not let it.
 pub fn prepare() -> Result<()> {
+    // What a fork costs depends on how a process's memory happens to lie.
+    fs::write("/proc/sys/kernel/randomize_va_space", "0").context("turning randomness off")?;
     let cgroup = cgroup();
     fs::create_dir_all(&cgroup).with_context(|| format!("making {}", cgroup.display()))?;
     fs::create_dir_all(FOLDER).context("making a folder for programs")?;

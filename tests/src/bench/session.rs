@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 use super::{
     actor::{self, Act},
     meter, place,
+    profile::Profile,
     terms::{Answer, Request, Side, Work},
     tool::{self, Tool},
 };
@@ -19,18 +20,20 @@ pub fn run(request: &Request) -> Result<()> {
     place::prepare()?;
     for _ in 0..request.rounds {
         for (index, side) in request.sides.iter().enumerate() {
-            session(index, side, &request.works).with_context(|| format!("with {side:?}"))?;
+            session(index, side, request).with_context(|| format!("with {side:?}"))?;
         }
     }
     Ok(())
 }
 
-fn session(index: usize, side: &Side, works: &[Work]) -> Result<()> {
+fn session(index: usize, side: &Side, request: &Request) -> Result<()> {
     tool::forget();
     // The boot, or the end of the tool before, may still be under way.
     meter::wait_for_idle()?;
+    let profile = start_profile(side, request)?;
     let tool = match Tool::start(side)? {
         Some((tool, elapsed_ns)) => {
+            end_profile(profile, &tool, index, None)?;
             answer(&Answer::Attached {
                 side: index,
                 elapsed_ns,
@@ -41,8 +44,12 @@ fn session(index: usize, side: &Side, works: &[Work]) -> Result<()> {
     };
     let mut writer = None;
     let mut writes = 0;
-    for &work in works {
+    for &work in &request.works {
+        let profile = start_profile(side, request)?;
         let act = actor::run(work, tool.as_ref().map(Tool::child))?;
+        if let Some(tool) = &tool {
+            end_profile(profile, tool, index, Some(work))?;
+        }
         writes += act.writes_with_children;
         if work == Work::Write {
             writer = Some(act);
@@ -72,6 +79,28 @@ fn session(index: usize, side: &Side, works: &[Work]) -> Result<()> {
         side: index,
         lost,
         said,
+    })
+}
+
+fn start_profile(side: &Side, request: &Request) -> Result<Option<Profile>> {
+    let wanted = request.profile && *side != Side::Nothing;
+    wanted.then(Profile::start).transpose()
+}
+
+fn end_profile(
+    profile: Option<Profile>,
+    tool: &Tool,
+    side: usize,
+    work: Option<Work>,
+) -> Result<()> {
+    let Some(profile) = profile else {
+        return Ok(());
+    };
+    let samples = profile.end(tool.child().id())?;
+    answer(&Answer::Profile {
+        side,
+        work,
+        samples,
     })
 }
 

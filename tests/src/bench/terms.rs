@@ -12,6 +12,8 @@ pub struct Request {
     pub sides: Vec<Side>,
     /// What is done meanwhile.
     pub works: Vec<Work>,
+    /// Also tell where the time goes. That takes time itself.
+    pub profile: bool,
 }
 
 /// What is attached while something is done.
@@ -24,7 +26,8 @@ pub enum Side {
     Floor,
     /// bpftrace with the script at [`SCRIPT_PATH`].
     Bpftrace,
-    /// `sysctl-trace watch` with these arguments.
+    /// `sysctl-trace watch` with these arguments; it writes to [`OUTPUT_PATH`] unless they say
+    /// otherwise.
     Tracer(Vec<String>),
 }
 
@@ -101,6 +104,15 @@ pub enum Answer {
         /// How long it took.
         cost: Cost,
     },
+    /// Where the time went.
+    Profile {
+        /// Index into [`Request::sides`].
+        side: usize,
+        /// Doing what; absent for the time until it was attached.
+        work: Option<Work>,
+        /// How often the processor was where.
+        samples: Vec<Sample>,
+    },
     /// A tool has seen all of it and has nothing more to do.
     Resident {
         /// Index into [`Request::sides`].
@@ -150,3 +162,18 @@ pub struct Memory {
     /// RssShmem.
     pub shared: u64,
 }
+
+/// A place where the processor was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sample {
+    /// Function of the kernel, [`TOOL`], or another program.
+    pub place: String,
+    /// For the tool: offset of the instruction from where its program begins.
+    pub offset: u64,
+    /// How often.
+    pub count: u64,
+}
+
+/// [`Sample::place`] of the tool's own program.
+pub const TOOL: &str = "tool";

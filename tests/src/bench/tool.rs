@@ -143,7 +143,10 @@ fn command(side: &Side) -> Option<(Command, &'static str)> {
         }
         Side::Tracer(args) => {
             let mut command = Command::new("/bin/sysctl-trace");
-            command.args(["watch", "-o", OUTPUT_PATH]).args(args);
+            command.arg("watch").args(args);
+            if !args.iter().any(|arg| arg == "-o") {
+                command.args(["-o", OUTPUT_PATH]);
+            }
             Some((command, "attached in"))
         }
     }

@@ -143,7 +143,7 @@ impl Check<'_> {
                 self.equal("process.executable", &executable, &process.executable);
                 self.equal("process.args", &Some(actor.args.clone()), &process.args);
             }
-            "process-ended" => {}
+            "process-ended" | "image-replaced" => {}
             other => self.wrong("process.enrichment", "complete".into(), other.into()),
         }
     }

@@ -93,7 +93,7 @@ fn process(process: &Process) -> Result<()> {
     let complete = process.executable.is_some() && process.args.is_some();
     let fits = match process.enrichment.as_str() {
         "complete" => complete || process.executable_name.is_none(),
-        "process-ended" | "denied" | "failed" => !complete,
+        "process-ended" | "image-replaced" | "denied" | "failed" => !complete,
         _ => false,
     };
     ensure!(

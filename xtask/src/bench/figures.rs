@@ -92,6 +92,13 @@ impl Figures {
                     cost.tool_wakeups
                 )?;
             }
+            Answer::Profile { side, work, .. } => {
+                let side = self.side(*side)?;
+                match work {
+                    Some(work) => write!(text, "{}: {work:?}: where the time goes", side.name)?,
+                    None => write!(text, "{}: attaching: where the time goes", side.name)?,
+                }
+            }
             Answer::Resident { side, memory } => {
                 let side = self.side(*side)?;
                 let kept = side.memory.get_or_insert(*memory);

@@ -55,6 +55,8 @@ pub struct Failure {
     pub reason: String,
     /// The end of what the console showed.
     pub console: String,
+    /// The file with all of it.
+    pub log: PathBuf,
 }
 
 impl fmt::Display for Failure {
@@ -63,7 +65,11 @@ impl fmt::Display for Failure {
         if self.console.is_empty() {
             return f.write_str("\nthe console shows nothing");
         }
-        f.write_str("\nthe end of the console:")?;
+        write!(
+            f,
+            "\nthe end of the console ({} has all of it):",
+            self.log.display()
+        )?;
         for line in self.console.lines() {
             write!(f, "\n    {line}")?;
         }
@@ -185,6 +191,7 @@ impl Guest {
         Failure {
             reason,
             console: console::tail(&text, TAIL_LINES),
+            log: self.console.clone(),
         }
     }
 

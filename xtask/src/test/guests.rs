@@ -131,9 +131,8 @@ impl Session<'_> {
             Outcome::Failed(reason) => {
                 let output = console::tail(&String::from_utf8_lossy(output), OUTPUT_LINES);
                 println!("  {case} on {label}: FAILED: {reason}{}", indented(&output));
-                // A case says last what it failed with.
-                Outcome::Failed(match output.lines().rfind(|line| !line.trim().is_empty()) {
-                    Some(last) => format!("{last} ({reason})"),
+                Outcome::Failed(match complaint(&output) {
+                    Some(complaint) => format!("{complaint} ({reason})"),
                     None => reason,
                 })
             }
@@ -144,6 +143,23 @@ impl Session<'_> {
             seconds: Some(seconds),
         }
     }
+}
+
+/// What a failed case has to say in one line: its error, its panic, or whatever it said last.
+fn complaint(output: &str) -> Option<&str> {
+    let mut lines = output
+        .lines()
+        .rev()
+        .map(str::trim)
+        .filter(|line| !line.is_empty());
+    let last = lines.clone().next();
+    lines
+        .find(|line| {
+            ["error: ", "panicked at "]
+                .iter()
+                .any(|sign| line.starts_with(sign))
+        })
+        .or(last)
 }
 
 fn failed(case: &CaseInfo, reason: &str) -> CaseResult {
@@ -174,3 +190,7 @@ fn indented(text: &str) -> String {
         all
     })
 }
+
+#[cfg(test)]
+#[path = "guests_tests.rs"]
+mod tests;

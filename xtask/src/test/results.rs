@@ -116,7 +116,9 @@ impl fmt::Display for Results {
             let cells = self.kernels.iter().map(|kernel| cell(kernel, case));
             table.add_row(std::iter::once(case.clone()).chain(cells));
         }
-        writeln!(f, "{table}")?;
+        if !self.cases.is_empty() {
+            writeln!(f, "{table}")?;
+        }
         if !self.checks.is_empty() {
             let names: Vec<String> = self.checks.iter().map(Check::to_string).collect();
             writeln!(f, "checks: {}", names.join("; "))?;
