@@ -1,13 +1,28 @@
 //! What is told on standard error. Writing there may fail; that changes nothing.
 
 use std::{
-    fmt,
+    error::Error,
+    fmt::{self, Write as _},
     io::{self, Write as _},
 };
 
 /// Tells why this process fails: the error and its causes on one line.
 pub fn error(error: &anyhow::Error) {
     text(format_args!("sysctl-trace: {error:#}\n"));
+}
+
+/// Tells that the trace came to an end before the command did.
+pub fn stopped(error: &dyn Error) {
+    let mut reason = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        // Writing to a String can't fail.
+        let _ = write!(reason, ": {error}");
+        cause = error.source();
+    }
+    text(format_args!(
+        "sysctl-trace: tracing stopped, the command goes on: {reason}\n"
+    ));
 }
 
 /// Tells something as it stands.

@@ -98,9 +98,7 @@ async fn until_end<S: Source>(
                 if let Err(error) = &step
                     && !error.is_closed()
                 {
-                    notice::text(format_args!(
-                        "sysctl-trace: tracing stopped; the command goes on\n"
-                    ));
+                    notice::stopped(error);
                 }
                 so_far = step;
             }

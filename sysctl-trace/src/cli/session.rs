@@ -62,8 +62,8 @@ pub enum Error {
     #[error(transparent)]
     Sink(#[from] sink::Error),
     /// The reader took too long at the end.
-    #[error("the reader of the events takes no more; the last of them are not written")]
-    Stalled,
+    #[error("the reader takes no more ({0} lines are missing)")]
+    Stalled(usize),
     /// A line can't be made.
     #[error("cannot turn an event into JSON")]
     Json(#[from] serde_json::Error),
@@ -200,7 +200,7 @@ impl<S: Source> Session<S> {
         let result = match so_far {
             Ok(()) => self.drain().await,
             Err(error @ (Error::Source(_) | Error::Json(_))) => self.flush().await.and(Err(error)),
-            Err(error @ (Error::Sink(_) | Error::Stalled)) => Err(error),
+            Err(error @ (Error::Sink(_) | Error::Stalled(_))) => Err(error),
         };
         let closed = result.as_ref().is_err_and(Error::is_closed);
         self.summarise(closed);
@@ -219,7 +219,7 @@ impl<S: Source> Session<S> {
     async fn flush(&mut self) -> Result<(), Error> {
         match tokio::time::timeout(LAST_FLUSH, self.sink.flush()).await {
             Ok(flushed) => Ok(flushed?),
-            Err(_) => Err(Error::Stalled),
+            Err(_) => Err(Error::Stalled(self.sink.missing())),
         }
     }
 

@@ -56,12 +56,17 @@ pub enum Error {
         source: io::Error,
     },
     /// The file took no more.
-    #[error("cannot write to {name}{}", if *.whole {" (it ends with the last whole line)"} else {""})]
+    #[error(
+        "cannot write to {name} ({missing} lines are missing{})",
+        if *.whole {"; it ends with the last whole one"} else {""}
+    )]
     Write {
         /// Which sink.
         name: String,
         /// Why.
         source: io::Error,
+        /// How many lines were to be written and are not.
+        missing: usize,
         /// Whether the target holds whole lines only.
         whole: bool,
     },
@@ -109,6 +114,7 @@ impl Sink {
             Target::Owned(file) => file.set_len(0).map_err(|source| Error::Write {
                 name: self.name.clone(),
                 source,
+                missing: 0,
                 whole: true,
             }),
             Target::Waiting(_) | Target::Direct(_) => Ok(()),
@@ -206,6 +212,7 @@ impl Sink {
             .rposition(|byte| *byte == b'\n')
             .map_or(0, |at| at + 1);
         let half = (sent.len() - end) as u64;
+        let missing = self.missing_from(end);
         let whole = match &self.target {
             Target::Owned(file) => take_back(file, half).is_ok(),
             Target::Waiting(_) | Target::Direct(_) => false,
@@ -218,9 +225,20 @@ impl Sink {
             Error::Write {
                 name,
                 source,
+                missing,
                 whole,
             }
         }
+    }
+
+    /// How many lines wait to be handed over.
+    pub fn missing(&self) -> usize {
+        self.missing_from(self.sent)
+    }
+
+    fn missing_from(&self, start: usize) -> usize {
+        let rest = &self.buffer[start..];
+        rest.iter().filter(|byte| **byte == b'\n').count()
     }
 }
 

@@ -113,13 +113,20 @@ fn a_full_disk_leaves_whole_lines() {
         sink.buffer().extend_from_slice(b"12345\n12345\n12345\n");
         let error = sink.flush().await.unwrap_err();
         assert!(
-            matches!(error, Error::Write { whole: true, .. }),
+            matches!(
+                error,
+                Error::Write {
+                    whole: true,
+                    missing: 1,
+                    ..
+                }
+            ),
             "{error:?}"
         );
         assert!(
             error
                 .to_string()
-                .ends_with("(it ends with the last whole line)")
+                .ends_with("(1 lines are missing; it ends with the last whole one)")
         );
     });
 }

@@ -35,6 +35,10 @@ const FOLDER: &str = "/lib/bench";
 pub fn prepare() -> Result<()> {
     // What a fork costs depends on how a process's memory happens to lie.
     fs::write("/proc/sys/kernel/randomize_va_space", "0").context("turning randomness off")?;
+    // Every now and then the kernel would gather small pages into a huge one, at the cost of
+    // thousands of events. Huge pages that are made at once stay as they are by default.
+    let rest = "/sys/kernel/mm/transparent_hugepage/khugepaged/scan_sleep_millisecs";
+    fs::write(rest, u32::MAX.to_string()).with_context(|| format!("writing {rest}"))?;
     let cgroup = cgroup();
     fs::create_dir_all(&cgroup).with_context(|| format!("making {}", cgroup.display()))?;
     fs::create_dir_all(FOLDER).context("making a folder for programs")?;

@@ -102,10 +102,12 @@ impl Profile {
     /// # Errors
     /// When the kernel does not say what lies where.
     pub fn end(self, pid: u32) -> Result<Vec<Sample>> {
+        // First: what comes now is not to be in them.
+        let samples = self.samples();
         let base = base(pid)?;
         let symbols = Symbols::read()?;
         let mut counts = HashMap::<(String, u64), u64>::new();
-        for (address, process) in self.samples() {
+        for (address, process) in samples {
             let place = if address & KERNEL != 0 {
                 (symbols.name(address), 0)
             } else if process == pid {
@@ -170,10 +172,12 @@ impl Drop for Profile {
 fn base(pid: u32) -> Result<u64> {
     let path = format!("/proc/{pid}/maps");
     let maps = fs::read_to_string(&path).with_context(|| format!("reading {path}"))?;
-    let start = maps
-        .split('-')
-        .next()
-        .context("the process has no memory")?;
+    let program = fs::read_link(format!("/proc/{pid}/exe")).context("finding the program")?;
+    let program = program.display().to_string();
+    // START-END PERMISSIONS OFFSET DEVICE INODE PATH, the lowest first.
+    let line = maps.lines().find(|line| line.ends_with(&program));
+    let start = line.and_then(|line| line.split('-').next());
+    let start = start.context("the program is not in its memory")?;
     Ok(u64::from_str_radix(start, 16)?)
 }
 
