@@ -62,7 +62,7 @@ pub enum Error {
     #[error(transparent)]
     Sink(#[from] sink::Error),
     /// The reader took too long at the end.
-    #[error("the reader takes no more ({0} lines are missing)")]
+    #[error("the reader takes no more (lines missing: {0})")]
     Stalled(usize),
     /// A line can't be made.
     #[error("cannot turn an event into JSON")]

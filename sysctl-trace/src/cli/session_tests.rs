@@ -188,7 +188,7 @@ fn a_full_device_is_a_failure() {
         let error = session.finish(Err(error)).await.unwrap_err();
         assert_eq!(
             format!("{error:#}"),
-            "the trace is not complete: cannot write to /dev/full (1 lines are missing): \
+            "the trace is not complete: cannot write to /dev/full (lines missing: 1): \
              No space left on device (os error 28)"
         );
     });

@@ -11,8 +11,9 @@ use std::sync::Arc;
 use crate::{
     event::{
         Action, Category, Class, Error, Event, Kind, Lost, Netns, Outcome, Schema, Sysctl, Trace,
-        Type, ValueType,
+        Type,
     },
+    output::names::{category_name, kind_name, outcome_name, type_name, value_type_name},
     rendered::Rendered,
 };
 
@@ -373,53 +374,6 @@ const fn word_needs_escape(word: u64) -> bool {
     let quote = below(word ^ each(b'"'), 1);
     let backslash = below(word ^ each(b'\\'), 1);
     below(word, 0x20) | quote | backslash != 0
-}
-
-const fn kind_name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Event => "event",
-        Kind::Metric => "metric",
-    }
-}
-
-const fn category_name(category: Category) -> &'static str {
-    match category {
-        Category::Configuration => "configuration",
-        Category::Host => "host",
-    }
-}
-
-const fn type_name(type_: Type) -> &'static str {
-    match type_ {
-        Type::Creation => "creation",
-        Type::Deletion => "deletion",
-        Type::Change => "change",
-        Type::Info => "info",
-    }
-}
-
-const fn outcome_name(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Success => "success",
-        Outcome::Failure => "failure",
-        Outcome::Unknown => "unknown",
-    }
-}
-
-const fn value_type_name(type_: ValueType) -> &'static str {
-    match type_ {
-        ValueType::Int => "int",
-        ValueType::Uint => "uint",
-        ValueType::Ulong => "ulong",
-        ValueType::U8 => "u8",
-        ValueType::Bool => "bool",
-        ValueType::Jiffies => "jiffies",
-        ValueType::MsJiffies => "ms-jiffies",
-        ValueType::UserhzJiffies => "userhz-jiffies",
-        ValueType::UlongMsJiffies => "ulong-ms-jiffies",
-        ValueType::String => "string",
-        ValueType::NotDecoded => "not-decoded",
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 use super::*;
-use crate::output::samples;
+use crate::{event::ValueType, output::samples};
 
 fn assert_like_serde(event: &Event) {
     let mut out = Vec::new();

@@ -7,6 +7,7 @@ mod encode;
 pub mod json;
 mod layout;
 mod limit;
+mod names;
 pub mod sink;
 mod story;
 pub mod summary;

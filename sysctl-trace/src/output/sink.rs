@@ -57,7 +57,7 @@ pub enum Error {
     },
     /// The file took no more.
     #[error(
-        "cannot write to {name} ({missing} lines are missing{})",
+        "cannot write to {name} (lines missing: {missing}{})",
         if *.whole {"; it ends with the last whole one"} else {""}
     )]
     Write {

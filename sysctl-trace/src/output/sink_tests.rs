@@ -126,7 +126,7 @@ fn a_full_disk_leaves_whole_lines() {
         assert!(
             error
                 .to_string()
-                .ends_with("(1 lines are missing; it ends with the last whole one)")
+                .ends_with("(lines missing: 1; it ends with the last whole one)")
         );
     });
 }

@@ -4,6 +4,9 @@
 //! a case that is not for every kernel says so in the registry, where the host can see it.
 
 mod burst;
+mod command_line;
+mod doctor;
+mod ending;
 mod environment;
 mod exactness;
 mod tracer;
@@ -66,6 +69,60 @@ pub const CASES: &[Case] = &[
         kernels: Kernels::All,
         deadline: Duration::from_secs(120),
         run: burst::run,
+    },
+    Case {
+        name: "doctor",
+        kernels: Kernels::All,
+        deadline: Duration::from_secs(60),
+        run: doctor::finds_a_way,
+    },
+    Case {
+        name: "doctor-words",
+        kernels: Kernels::Only(&["6.12"]),
+        deadline: Duration::from_secs(120),
+        run: doctor::words,
+    },
+    Case {
+        name: "unprivileged",
+        kernels: Kernels::All,
+        deadline: Duration::from_secs(60),
+        run: command_line::unprivileged,
+    },
+    Case {
+        name: "statuses",
+        kernels: Kernels::Only(&["6.12"]),
+        deadline: Duration::from_secs(120),
+        run: command_line::statuses,
+    },
+    Case {
+        name: "files",
+        kernels: Kernels::Only(&["6.12"]),
+        deadline: Duration::from_secs(120),
+        run: command_line::files,
+    },
+    Case {
+        name: "full-disk",
+        kernels: Kernels::Only(&["6.12"]),
+        deadline: Duration::from_secs(60),
+        run: command_line::full_disk_while_watching,
+    },
+    Case {
+        name: "closed-pipe",
+        kernels: Kernels::Only(&["6.12"]),
+        deadline: Duration::from_secs(60),
+        run: command_line::closed_pipe,
+    },
+    Case {
+        name: "signals",
+        kernels: Kernels::All,
+        deadline: Duration::from_secs(60),
+        run: ending::by_signal,
+    },
+    Case {
+        name: "kill",
+        kernels: Kernels::All,
+        deadline: Duration::from_secs(90),
+        run: ending::by_kill,
     },
 ];
 

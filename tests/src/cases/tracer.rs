@@ -7,6 +7,9 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
+/// Where the tracer is in the guests.
+pub const PROGRAM: &str = "/bin/sysctl-trace";
+
 /// A run of the tracer to come.
 #[derive(Clone, Copy, Debug)]
 pub struct Tracer<'a> {
@@ -40,7 +43,7 @@ impl Tracer<'_> {
     /// Traces the command from its start to its end.
     pub fn run(&self, command: &[&str]) -> Result<Ended> {
         let trace = PathBuf::from("/tmp/trace.ndjson");
-        let mut tracer = Command::new("/bin/sysctl-trace");
+        let mut tracer = Command::new(PROGRAM);
         tracer.args(["run", "--json", "-o"]).arg(&trace);
         tracer
             .args(self.strict.then_some("--strict"))

@@ -20,8 +20,8 @@ pub use super::identity::steps;
 /// How many writes there are in the end, at least.
 const WRITES: u64 = 1000;
 
-/// What is freed behind a namespace's back is freed by then.
-const SETTLE: Duration = Duration::from_millis(300);
+/// The kernel takes namespaces down in the background; by then the last one is gone.
+const SETTLE: Duration = Duration::from_millis(1500);
 
 /// What every scenario needs.
 pub struct Run<'a> {

@@ -152,6 +152,29 @@ impl KeyFile {
         Ok(())
     }
 
+    /// Whether the key is gone, with the namespace that it was of.
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        let answer = self.file.read_at(&mut [0], 0);
+        answer.is_err_and(|error| error.raw_os_error() == Some(libc::ENOENT))
+    }
+
+    /// Writes to a key that is gone, and logs it.
+    ///
+    /// # Errors
+    /// As [`KeyFile::write`], and when the kernel takes it.
+    pub fn write_stale(&self, log: &Log, text: &[u8]) -> Result<()> {
+        let mut record = self.attempt(&Buffer::ready(text), Method::Pwrite(0))?;
+        ensure!(
+            record.result == Answer::Refused("ENOENT".into()),
+            "a key that is gone can be written: {:?}",
+            record.result
+        );
+        record.stale = true;
+        record.types.push("not-decoded".into());
+        log.add(&Record::Write(Box::new(record)))
+    }
+
     /// Writes without looking at the file before and after, and without logging.
     ///
     /// # Errors

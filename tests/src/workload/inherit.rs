@@ -1,9 +1,13 @@
-//! Descriptors that are used in another network namespace than the one they were opened in.
+//! Descriptors that are used in another network namespace than the one they were opened in, and
+//! after its end.
 
-use std::fs::File;
+use std::{fs::File, thread, time::Duration};
 
-use anyhow::{Context as _, Result};
-use nix::sched::{CloneFlags, setns};
+use anyhow::{Context as _, Result, bail};
+use nix::{
+    mount::{MntFlags, MsFlags, mount, umount2},
+    sched::{CloneFlags, setns, unshare},
+};
 
 use super::{
     create,
@@ -21,7 +25,8 @@ pub fn all(run: &Run<'_>) -> Result<()> {
     in_child("a descriptor of the node's namespace", || outwards(run))?;
     in_child("a descriptor of another namespace", || sideways(run))?;
     in_child("a descriptor of a child's namespace", || inwards(run))?;
-    in_child("a ring of another namespace", || by_ring(run))
+    in_child("a ring of another namespace", || by_ring(run))?;
+    in_child("a namespace that only a mount keeps", || mounted(run))
 }
 
 /// Opened in the node's namespace, used in a new one, and by a child there.
@@ -90,4 +95,36 @@ fn by_ring(run: &Run<'_>) -> Result<()> {
         file.write_text(run.log, b"4002\n", Method::Ring(&mut ring, 0))?;
         Ok(())
     })
+}
+
+/// A namespace that lives on in a mount alone, as those of containers do, and a descriptor that
+/// outlives it.
+fn mounted(run: &Run<'_>) -> Result<()> {
+    let home = File::open("/proc/self/ns/net").context("opening the node's namespace")?;
+    // Whatever happens, the mount goes with this process.
+    unshare(CloneFlags::CLONE_NEWNS).context("making a mount namespace")?;
+    let none = None::<&str>;
+    mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)
+        .context("keeping mounts")?;
+    let place = "/proc/self/comm";
+    create::by_unshare(run, NET)?;
+    let file = KeyFile::open(&Key::known("net/core/somaxconn"))?;
+    mount(
+        Some("/proc/self/ns/net"),
+        place,
+        none,
+        MsFlags::MS_BIND,
+        none,
+    )
+    .context("mounting")?;
+    setns(&home, NET).context("going back")?;
+    file.write_text(run.log, b"5001\n", Method::Write)?;
+    umount2(place, MntFlags::MNT_DETACH).context("unmounting")?;
+    for _ in 0..500 {
+        if file.is_stale() {
+            return file.write_stale(run.log, b"5002\n");
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    bail!("the namespace does not go away")
 }

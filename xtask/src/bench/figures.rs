@@ -110,7 +110,9 @@ impl Figures {
             Answer::Ended { side, lost, said } => {
                 let side = self.side(*side)?;
                 side.lost = side.lost.max(*lost);
-                write!(text, "{}: lost {lost:?}; it said: {said}", side.name)?;
+                let last: Vec<&str> = said.lines().rev().take(2).collect();
+                let last = last.join(" / ");
+                write!(text, "{}: lost {lost:?}; it said last: {last}", side.name)?;
             }
         }
         Ok(text)
