@@ -232,4 +232,4 @@ const _: () = assert!(size_of::<Ancestor>() == 32);
 const _: () = assert!(size_of::<Actor>() == 96 + 32 * ANCESTORS_MAX);
 const _: () = assert!(size_of::<Deed>() == 56);
 const _: () = assert!(size_of::<Acted>() == 16 + 16 + 56 + size_of::<Actor>());
-const _: () = assert!(size_of::<Acted>() % 8 == 0);
+const _: () = assert!(size_of::<Acted>().is_multiple_of(8));

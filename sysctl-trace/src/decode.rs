@@ -5,8 +5,8 @@ use std::iter;
 use smol_str::{SmolStr, SmolStrBuilder, format_smolstr};
 use sysctl_trace_ebpf::{
     record::{
-        self, Acted, Actor, CUT_REQUESTED, KIND_NETNS_CREATE, KIND_NETNS_DESTROY, KIND_SYSCTL_WRITE, NetnsDestroy,
-        Span,
+        self, Acted, Actor, CUT_REQUESTED, KIND_NETNS_CREATE, KIND_NETNS_DESTROY,
+        KIND_SYSCTL_WRITE, NetnsDestroy, Span,
     },
     settings::ValueKind,
 };

@@ -94,7 +94,11 @@ impl Source {
                 return cut;
             }
         }
-        if draft.wanted() == 0 { 0 } else { CUT_REQUESTED }
+        if draft.wanted() == 0 {
+            0
+        } else {
+            CUT_REQUESTED
+        }
     }
 
     /// Reads one piece of an array; what of it is cut.

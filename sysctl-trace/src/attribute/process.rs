@@ -190,7 +190,11 @@ fn look(actor: &Actor, args: Args) -> Looked {
             Args::None => None,
             Args::Redacted | Args::Full => Some(fs::read(format!("{folder}/cmdline"))?),
         };
-        Ok((executable, vector, Stat::parse(&fs::read(format!("{folder}/stat"))?)))
+        Ok((
+            executable,
+            vector,
+            Stat::parse(&fs::read(format!("{folder}/stat"))?),
+        ))
     };
     let (executable, vector, stat) = match read() {
         Ok(read) => read,
@@ -205,9 +209,21 @@ fn look(actor: &Actor, args: Args) -> Looked {
     }
     let (args, args_cut) = vector.map_or((None, false), |bytes| {
         let (vector, cut) = split(&bytes);
-        (Some(if args == Args::Full { vector } else { redact(vector) }), cut)
+        (
+            Some(if args == Args::Full {
+                vector
+            } else {
+                redact(vector)
+            }),
+            cut,
+        )
     });
-    Looked { executable, args, args_cut, enrichment: Enrichment::Complete }
+    Looked {
+        executable,
+        args,
+        args_cut,
+        enrichment: Enrichment::Complete,
+    }
 }
 
 fn failure(error: &io::Error) -> Enrichment {
@@ -222,7 +238,12 @@ fn failure(error: &io::Error) -> Enrichment {
 
 impl Looked {
     const fn nothing(enrichment: Enrichment) -> Self {
-        Self { executable: None, args: None, args_cut: false, enrichment }
+        Self {
+            executable: None,
+            args: None,
+            args_cut: false,
+            enrichment,
+        }
     }
 }
 
@@ -244,7 +265,9 @@ impl Stat {
     /// comm, field 2, may hold anything; it ends at the last parenthesis.
     fn parse(stat: &[u8]) -> Option<Self> {
         let end = stat.iter().rposition(|&byte| byte == b')')?;
-        let mut fields = str::from_utf8(stat.get(end + 1..)?).ok()?.split_ascii_whitespace();
+        let mut fields = str::from_utf8(stat.get(end + 1..)?)
+            .ok()?
+            .split_ascii_whitespace();
         Some(Self {
             state: *fields.next()?.as_bytes().first()?,
             start: fields.nth(18)?.parse().ok()?,

@@ -5,7 +5,11 @@ fn fields_are_found_behind_any_comm() {
     let fields = "1 42 42 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 12345 1 1 0 1 1 1 1 1 0 0 0 0 1 0 0 17 \
                   0 0 0 0 0 0 1 1 1 777 1 1 1 0\n";
     let stat = format!("42 (a) b) (c) S {fields}");
-    let expected = Stat { state: b'S', start: 12345, arg_start: 777 };
+    let expected = Stat {
+        state: b'S',
+        start: 12345,
+        arg_start: 777,
+    };
     assert_eq!(Stat::parse(stat.as_bytes()), Some(expected));
     assert_eq!(Stat::parse(b"42 (a"), None);
     assert_eq!(Stat::parse(b""), None);

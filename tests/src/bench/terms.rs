@@ -70,16 +70,37 @@ impl Work {
         Self::Netns,
     ];
 
-    /// How often it is done in one round.
+    /// How often it is done in one batch.
     #[must_use]
     pub const fn count(self) -> u32 {
         match self {
             Self::Write => 40_000,
             Self::Paced => 100 * GROUP,
             Self::Alone => 300,
-            Self::Process => 300,
+            Self::Process => 100,
             Self::Read => 20_000,
-            Self::Netns => 60,
+            Self::Netns => 40,
+        }
+    }
+
+    /// How many batches there are in one round. The least of them counts: what the kernel's
+    /// memory management happens to do differs by more than what a tool adds.
+    #[must_use]
+    pub const fn batches(self) -> u32 {
+        match self {
+            Self::Write | Self::Paced | Self::Alone | Self::Read => 1,
+            Self::Process => 3,
+            Self::Netns => 8,
+        }
+    }
+
+    /// How often it is done before: what is found out once for each process is known then.
+    #[must_use]
+    pub const fn warm_up(self) -> u32 {
+        match self {
+            Self::Write | Self::Paced | Self::Alone | Self::Read => 100,
+            Self::Process => 10,
+            Self::Netns => 20,
         }
     }
 }

@@ -15,12 +15,17 @@ use nix::mount::{MsFlags, mount};
 
 use super::{Context, tracer::PROGRAM};
 
-const WRITER: &str = "for i in 1 2 3 4 5 6 7 8 9; do echo 4096 > /proc/sys/net/core/somaxconn; done";
+const WRITER: &str =
+    "for i in 1 2 3 4 5 6 7 8 9; do echo 4096 > /proc/sys/net/core/somaxconn; done";
 
 /// No privileges: status 1, and the capability is named.
 pub fn unprivileged(_: &Context) -> Result<()> {
     for arguments in [&["watch", "-n", "1"][..], &["run", "--", "true"]] {
-        let output = Command::new(PROGRAM).args(arguments).uid(65534).gid(65534).output()?;
+        let output = Command::new(PROGRAM)
+            .args(arguments)
+            .uid(65534)
+            .gid(65534)
+            .output()?;
         expect(&output, 1, "CAP_BPF")?;
     }
     Ok(())
@@ -38,7 +43,10 @@ pub fn statuses(_: &Context) -> Result<()> {
         (&["/nowhere/command"], 127, "/nowhere/command"),
         (&[script], 126, script),
     ] {
-        let output = Command::new(PROGRAM).args(["run", "--"]).args(command).output()?;
+        let output = Command::new(PROGRAM)
+            .args(["run", "--"])
+            .args(command)
+            .output()?;
         expect(&output, status, reason)?;
     }
     Ok(())
@@ -46,7 +54,9 @@ pub fn statuses(_: &Context) -> Result<()> {
 
 /// Files that can't be written, at the start and later: what is in them stays whole.
 pub fn files(_: &Context) -> Result<()> {
-    let missing = Command::new(PROGRAM).args(["watch", "-o", "/nowhere/file", "-n", "1"]).output()?;
+    let missing = Command::new(PROGRAM)
+        .args(["watch", "-o", "/nowhere/file", "-n", "1"])
+        .output()?;
     expect(&missing, 1, "/nowhere/file")?;
 
     let full = run_with_output("/dev/full", "sh", &["-c", WRITER])?;
@@ -55,13 +65,27 @@ pub fn files(_: &Context) -> Result<()> {
 
     let folder = Path::new("/tmp/small");
     fs::create_dir_all(folder)?;
-    mount(Some("none"), folder, Some("tmpfs"), MsFlags::empty(), Some("size=64k"))?;
+    mount(
+        Some("none"),
+        folder,
+        Some("tmpfs"),
+        MsFlags::empty(),
+        Some("size=64k"),
+    )?;
     let file = "/tmp/small/trace";
     let small = run_with_output(file, "/bin/workload", &["burst", "--count", "500"])?;
-    ensure!(small.status.code() == Some(125), "{}: {}", small.status, stderr(&small));
+    ensure!(
+        small.status.code() == Some(125),
+        "{}: {}",
+        small.status,
+        stderr(&small)
+    );
     expect_text(&small, "No space left on device")?;
     let text = fs::read_to_string(file)?;
-    ensure!(!text.is_empty(), "nothing was written before the disk was full");
+    ensure!(
+        !text.is_empty(),
+        "nothing was written before the disk was full"
+    );
     ensure!(text.ends_with('\n'), "the last line is not whole");
     for line in text.lines() {
         serde_json::from_str::<serde_json::Value>(line).context("a line in the file")?;
@@ -125,12 +149,21 @@ fn while_writing(mut watch: std::process::Child) -> Result<Output> {
     if let Some(mut pipe) = watch.stderr.take() {
         pipe.read_to_end(&mut stderr)?;
     }
-    Ok(Output { status, stdout: Vec::new(), stderr })
+    Ok(Output {
+        status,
+        stdout: Vec::new(),
+        stderr,
+    })
 }
 
 fn expect(output: &Output, status: i32, reason: &str) -> Result<()> {
     let code = output.status.code();
-    ensure!(code == Some(status), "expected {status}: {}: {}", output.status, stderr(output));
+    ensure!(
+        code == Some(status),
+        "expected {status}: {}: {}",
+        output.status,
+        stderr(output)
+    );
     expect_text(output, reason)
 }
 

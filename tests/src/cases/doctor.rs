@@ -26,11 +26,22 @@ pub fn finds_a_way(_: &Context) -> Result<()> {
     let output = Command::new(PROGRAM).args(["doctor", "--json"]).output()?;
     let report: serde_json::Value =
         serde_json::from_slice(&output.stdout).context("what doctor --json prints")?;
-    ensure!(output.status.code() == Some(0), "{}: {report:#}", output.status);
+    ensure!(
+        output.status.code() == Some(0),
+        "{}: {report:#}",
+        output.status
+    );
     ensure!(report["verdict"] != "fail", "{report:#}");
-    let attached = report["checks"].as_array().into_iter().flatten().any(|check| {
-        check["status"] == "ok" && check["found"].as_str().is_some_and(|it| it.contains("proc_sys_write"))
-    });
+    let attached = report["checks"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .any(|check| {
+            check["status"] == "ok"
+                && check["found"]
+                    .as_str()
+                    .is_some_and(|it| it.contains("proc_sys_write"))
+        });
     ensure!(attached, "no probe on proc_sys_write: {report:#}");
     Ok(())
 }
@@ -52,7 +63,12 @@ pub fn words(_: &Context) -> Result<()> {
         anyhow::Ok(())
     };
 
-    compare("good", 0, include_str!("../../golden/doctor-good.txt"), doctor().output())?;
+    compare(
+        "good",
+        0,
+        include_str!("../../golden/doctor-good.txt"),
+        doctor().output(),
+    )?;
     compare(
         "not root",
         1,
@@ -66,14 +82,28 @@ pub fn words(_: &Context) -> Result<()> {
     unsafe {
         refused.pre_exec(move || seccompiler::apply_filter(&filter).map_err(io::Error::other));
     }
-    compare("refused", 1, include_str!("../../golden/doctor-refused.txt"), refused.output())?;
+    compare(
+        "refused",
+        1,
+        include_str!("../../golden/doctor-refused.txt"),
+        refused.output(),
+    )?;
 
     let mut without_btf = doctor();
     // SAFETY: as above.
     unsafe { without_btf.pre_exec(hide_btf) };
-    compare("without BTF", 1, include_str!("../../golden/doctor-no-btf.txt"), without_btf.output())?;
+    compare(
+        "without BTF",
+        1,
+        include_str!("../../golden/doctor-no-btf.txt"),
+        without_btf.output(),
+    )?;
 
-    ensure!(wrong.is_empty(), "not as in tests/golden: {}", wrong.join("\n"));
+    ensure!(
+        wrong.is_empty(),
+        "not as in tests/golden: {}",
+        wrong.join("\n")
+    );
     Ok(())
 }
 
@@ -91,7 +121,13 @@ fn hide_btf() -> io::Result<()> {
     unshare(CloneFlags::CLONE_NEWNS)?;
     let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
     mount(None::<&str>, "/", None::<&str>, private, None::<&str>)?;
-    mount(Some("none"), "/sys/kernel/btf", Some("tmpfs"), MsFlags::empty(), None::<&str>)?;
+    mount(
+        Some("none"),
+        "/sys/kernel/btf",
+        Some("tmpfs"),
+        MsFlags::empty(),
+        None::<&str>,
+    )?;
     Ok(())
 }
 
@@ -99,7 +135,10 @@ fn hide_btf() -> io::Result<()> {
 fn plain(text: &str) -> String {
     let mut lines = Vec::new();
     for line in text.lines() {
-        let line = match (line.split_once("Linux "), line.split_once(" handlers of keys")) {
+        let line = match (
+            line.split_once("Linux "),
+            line.split_once(" handlers of keys"),
+        ) {
             (Some((before, rest)), _) => {
                 let on = rest.split_once(" on ").map_or(rest, |(_, machine)| machine);
                 format!("{before}Linux RELEASE on {on}")

@@ -28,7 +28,10 @@ pub fn by_signal(_: &Context) -> Result<()> {
         stderr.read_to_string(&mut summary)?;
         let status = tracer.wait()?;
         ensure!(status.code() == Some(0), "{signal}: {status}");
-        ensure!(summary.ends_with("0 lost\n"), "{signal}: no summary: {summary:?}");
+        ensure!(
+            summary.ends_with("0 lost\n"),
+            "{signal}: no summary: {summary:?}"
+        );
     }
     Ok(())
 }
@@ -52,7 +55,10 @@ pub fn by_kill(_: &Context) -> Result<()> {
             if left.is_empty() {
                 break;
             }
-            ensure!(begun.elapsed() < Duration::from_secs(20), "{attach}: left behind: {left:?}");
+            ensure!(
+                begun.elapsed() < Duration::from_secs(20),
+                "{attach}: left behind: {left:?}"
+            );
             thread::sleep(Duration::from_millis(50));
         }
     }

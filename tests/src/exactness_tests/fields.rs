@@ -263,3 +263,23 @@ fn requested_text_is_cut_and_cleaned_as_promised() {
         None
     );
 }
+
+#[test]
+fn a_key_of_a_namespace_that_is_gone_may_be_told_without_it() {
+    let mut log = sample_log();
+    let mut writes = log.iter_mut().filter_map(|record| match record {
+        Record::Write(write) => Some(write),
+        _ => None,
+    });
+    let write = writes.next().unwrap();
+    write.stale = true;
+    let requested = fields::requested(write).unwrap().0;
+    let mut trace = sample_trace(&log);
+    let at = place(&trace, &requested);
+    let found = |trace: &[Event]| compare_at_least(&log, trace, LITTLE).differences;
+    assert_eq!(found(&trace), []);
+    trace[at].netns = None;
+    assert_eq!(found(&trace), []);
+    trace[at].netns = Some(traced_netns(netns(3)));
+    assert_eq!(only_fields(found(&trace)), ["netns"]);
+}
