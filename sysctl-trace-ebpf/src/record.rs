@@ -195,7 +195,7 @@ pub struct Deed {
     pub text_len: u32,
 }
 
-/// The last reference to a network namespace is gone. Nobody in particular did it.
+/// A network namespace is gone. Nobody in particular did it.
 #[cfg_attr(
     not(target_arch = "bpf"),
     derive(Debug, FromBytes, Immutable, IntoBytes, KnownLayout)

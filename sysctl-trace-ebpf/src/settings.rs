@@ -92,6 +92,7 @@ pub struct Offsets {
     pub ctl_header_root: u32,
     pub ctl_header_set: u32,
     pub ctl_header_parent: u32,
+    pub ctl_header_unregistering: u32,
     pub ctl_dir_header: u32,
     pub ctl_root_lookup: u32,
     pub ctl_table_procname: u32,
@@ -133,8 +134,6 @@ pub struct IterKinds {
     pub kvec: u32,
     /// An array of `struct bio_vec`, each a piece of a page.
     pub bvec: u32,
-    /// Ends the gap before the addresses that follow.
-    pub padding: u32,
 }
 
 /// Addresses of kernel objects; 0 where kallsyms does not show one.
@@ -231,7 +230,7 @@ pub struct Losses {
 pub enum Program {
     /// The return of copy_net_ns.
     NetnsCreate = 0,
-    /// The entry of __put_net.
+    /// The entry of sysctl_core_net_exit.
     NetnsDestroy = 1,
     /// The entry of proc_sys_write.
     SysctlEnter = 2,

@@ -126,7 +126,7 @@ pub enum Type {
 pub enum Action {
     /// A network namespace was set up, or could not be.
     NetnsCreate,
-    /// The last reference to a network namespace went away.
+    /// A network namespace is gone: its keys were taken down, shortly after its last user left.
     NetnsDestroy,
     /// Text was written to a file below /proc/sys.
     SysctlWrite,

@@ -35,8 +35,8 @@ fn netns_create_kretprobe(ctx: RetProbeContext) -> u32 {
     0
 }
 
-// prototype: void __put_net(struct net *net) [5.10..7.3]
-#[fentry(function = "__put_net")]
+// prototype: void sysctl_core_net_exit(struct net *net) [5.10..7.3]
+#[fentry(function = "sysctl_core_net_exit")]
 fn netns_destroy_fentry(ctx: FEntryContext) -> i32 {
     destroyed(ctx.arg::<Address>(0));
     0
@@ -132,6 +132,9 @@ fn somaxconn(net: Address) -> Option<i32> {
     read(at(net, setting!(offsets.net_somaxconn)))
 }
 
+/// The namespace's keys are taken down: once for each, in a worker, shortly after the last
+/// reference has gone. (__put_net, where that happens, is inlined into netns_put, so its symbol
+/// stays silent for namespaces that only a file or a mount kept.)
 #[inline(always)]
 fn destroyed(net: Address) {
     let record = NetnsDestroy {

@@ -60,6 +60,13 @@ unsafe impl Sync for Pending {}
 
 const NO_VALUE: u32 = u32::MAX;
 
+/// For keys of the whole node, and those that are gone.
+const NO_NETNS: Netns = Netns {
+    inum: 0,
+    user_ns_inum: 0,
+    cookie: 0,
+};
+
 /// Writes under way, by thread id.
 #[map(name = "IN_FLIGHT")]
 static IN_FLIGHT: HashMap<u32, Pending> = HashMap::with_max_entries(IN_FLIGHT_MAX, 0);
@@ -132,18 +139,27 @@ fn begin(iocb: Address, iter: Address) -> Option<()> {
     begun.holder = Holder::of(table)?;
     begun.source = Source::of(iter)?;
     begun.cut = 0;
-    match begun.holder.copy(addr_of_mut!(begun.old).cast()) {
-        Ok(len) => begun.old_len = len,
-        Err(NoValue::NotDecoded) => begun.old_len = NO_VALUE,
-        Err(NoValue::Unreadable) => {
-            begun.old_len = NO_VALUE;
-            begun.cut = CUT_OLD_UNREADABLE;
+    begun.old_len = NO_VALUE;
+    if is_gone(begun.header) {
+        begun.cut = CUT_OLD_UNREADABLE;
+    } else {
+        match begun.holder.copy(addr_of_mut!(begun.old).cast()) {
+            Ok(len) => begun.old_len = len,
+            Err(NoValue::NotDecoded) => {}
+            Err(NoValue::Unreadable) => begun.cut = CUT_OLD_UNREADABLE,
         }
     }
     if IN_FLIGHT.insert(thread, &*begun, 0).is_err() {
         count(Program::SysctlEnter, |losses| &mut losses.in_flight);
     }
     Some(())
+}
+
+/// Whether a key has been taken away, with its namespace or module, while a descriptor is still
+/// open. Its header lives on; its memory may belong to somebody else.
+#[inline(always)]
+fn is_gone(header: Address) -> bool {
+    read::<u64>(at(header, setting!(offsets.ctl_header_unregistering))) != Some(0)
 }
 
 #[inline(always)]
@@ -170,7 +186,12 @@ fn record(pending: &Pending, result: i64) -> Option<()> {
         cut: pending.cut,
         boottime_ns: pending.boottime_ns,
     };
-    draft.acted.netns = target(pending.header);
+    let gone = is_gone(pending.header);
+    draft.acted.netns = if gone {
+        NO_NETNS
+    } else {
+        target(pending.header)
+    };
     draft.acted.deed = Deed {
         result,
         position: pending.position,
@@ -186,7 +207,12 @@ fn record(pending: &Pending, result: i64) -> Option<()> {
     };
     record_actor(draft)?;
     record_path(draft, pending);
-    record_values(draft, pending);
+    record_old(draft, pending);
+    if gone {
+        draft.acted.header.cut |= CUT_NEW_UNREADABLE;
+    } else {
+        record_new(draft, &pending.holder);
+    }
     pending.source.record(draft);
     draft.send(Program::SysctlReturn);
     Some(())
@@ -198,11 +224,7 @@ fn record(pending: &Pending, result: i64) -> Option<()> {
 fn target(header: Address) -> Netns {
     match target_net(header) {
         Some(net) => describe(net),
-        None => Netns {
-            inum: 0,
-            user_ns_inum: 0,
-            cookie: 0,
-        },
+        None => NO_NETNS,
     }
 }
 
@@ -255,16 +277,19 @@ fn record_path(draft: &mut Draft, pending: &Pending) {
 }
 
 #[inline(always)]
-fn record_values(draft: &mut Draft, pending: &Pending) {
-    let holder = &pending.holder;
+fn record_old(draft: &mut Draft, pending: &Pending) {
     if pending.old_len != NO_VALUE {
         let from = addr_of!(pending.old).cast::<u8>();
         let piece = draft.push_kernel::<VALUE_MAX>(from, pending.old_len as usize);
         draft.acted.deed.old = piece.span(&mut draft.acted.header.cut, CUT_OLD);
-        if holder.is_cut(pending.old_len) {
+        if pending.holder.is_cut(pending.old_len) {
             draft.acted.header.cut |= CUT_OLD;
         }
     }
+}
+
+#[inline(always)]
+fn record_new(draft: &mut Draft, holder: &Holder) {
     match draft.push_with(|to| holder.copy(to)) {
         Ok(piece) => {
             let new = piece.span(&mut draft.acted.header.cut, CUT_NEW);

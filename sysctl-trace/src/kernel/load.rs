@@ -87,7 +87,7 @@ pub const TRAMPOLINES: [Probe; 4] = [
     },
     Probe {
         program: "netns_destroy_fentry",
-        function: "__put_net",
+        function: "sysctl_core_net_exit",
         at: At::Entry,
     },
     Probe {
@@ -111,7 +111,7 @@ pub const KPROBES: [Probe; 4] = [
     },
     Probe {
         program: "netns_destroy_kprobe",
-        function: "__put_net",
+        function: "sysctl_core_net_exit",
         at: At::Entry,
     },
     Probe {

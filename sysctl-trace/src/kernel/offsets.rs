@@ -102,7 +102,11 @@ pub fn offsets(btf: &Btf<'_>) -> Result<Offsets, Missing> {
         kernfs_node_name: field("kernfs_node", "name")?,
         kernfs_node_parent: either("kernfs_node", "parent", "__parent")?,
         net_inum: field("net", "ns.inum")?,
-        net_cookie: optional("net", "net_cookie"),
+        // Before 5.12 it is atomic and only given when somebody asks: most namespaces have none.
+        net_cookie: match btf.offset_of("net", "net_cookie.counter") {
+            Some(_) => ABSENT,
+            None => optional("net", "net_cookie"),
+        },
         net_user_ns: field("net", "user_ns")?,
         net_somaxconn: field("net", "core.sysctl_somaxconn")?,
         net_sysctls: field("net", "sysctls")?,
@@ -115,6 +119,7 @@ pub fn offsets(btf: &Btf<'_>) -> Result<Offsets, Missing> {
         ctl_header_root: field("ctl_table_header", "root")?,
         ctl_header_set: field("ctl_table_header", "set")?,
         ctl_header_parent: field("ctl_table_header", "parent")?,
+        ctl_header_unregistering: field("ctl_table_header", "unregistering")?,
         ctl_dir_header: field("ctl_dir", "header")?,
         ctl_root_lookup: field("ctl_table_root", "lookup")?,
         ctl_table_procname: field("ctl_table", "procname")?,
@@ -158,6 +163,5 @@ pub fn iter_kinds(btf: &Btf<'_>) -> Result<IterKinds, Missing> {
         iovec: value("ITER_IOVEC")?,
         kvec: value("ITER_KVEC")?,
         bvec: value("ITER_BVEC")?,
-        padding: 0,
     })
 }

@@ -44,7 +44,7 @@ impl Tracer<'_> {
     pub fn run(&self, command: &[&str]) -> Result<Ended> {
         let trace = PathBuf::from("/tmp/trace.ndjson");
         let mut tracer = Command::new(PROGRAM);
-        tracer.args(["run", "--json", "-o"]).arg(&trace);
+        tracer.args(["run", "--quiet", "--json", "-o"]).arg(&trace);
         tracer
             .args(self.strict.then_some("--strict"))
             .args(self.options);
