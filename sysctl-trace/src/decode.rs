@@ -1,8 +1,6 @@
 //! Bytes → what they say. Pure and total: any bytes give a record or a reason, never a panic.
 
-use std::iter;
-
-use smol_str::{SmolStr, SmolStrBuilder, format_smolstr};
+use smol_str::{SmolStr, SmolStrBuilder};
 use sysctl_trace_ebpf::{
     record::{
         self, Acted, Actor, CUT_REQUESTED, KIND_NETNS_CREATE, KIND_NETNS_DESTROY,
@@ -182,10 +180,10 @@ pub fn value(kind: ValueKind, bytes: &[u8], hz: u64) -> Option<SmolStr> {
         |units: u64| move |jiffies: i64| i128::from(jiffies) * i128::from(units) / i128::from(hz);
     Some(match kind {
         ValueKind::NotDecoded => return None,
-        ValueKind::Int => numbers(bytes, |raw| i32::from_ne_bytes(raw)),
-        ValueKind::Uint => numbers(bytes, |raw| u32::from_ne_bytes(raw)),
-        ValueKind::Ulong => numbers(bytes, |raw| u64::from_ne_bytes(raw)),
-        ValueKind::U8 | ValueKind::Bool => numbers(bytes, |raw| u8::from_ne_bytes(raw)),
+        ValueKind::Int => numbers(bytes, i32::from_ne_bytes),
+        ValueKind::Uint => numbers(bytes, u32::from_ne_bytes),
+        ValueKind::Ulong => numbers(bytes, u64::from_ne_bytes),
+        ValueKind::U8 | ValueKind::Bool => numbers(bytes, u8::from_ne_bytes),
         ValueKind::Jiffies => numbers(bytes, |raw| scaled(1)(i32::from_ne_bytes(raw).into())),
         ValueKind::MsJiffies => numbers(bytes, |raw| scaled(1000)(i32::from_ne_bytes(raw).into())),
         ValueKind::UserhzJiffies => {
@@ -198,21 +196,28 @@ pub fn value(kind: ValueKind, bytes: &[u8], hz: u64) -> Option<SmolStr> {
     })
 }
 
-fn numbers<const N: usize, T: std::fmt::Display>(
+fn numbers<const N: usize, T: itoa::Integer>(
     bytes: &[u8],
     number: impl Fn([u8; N]) -> T,
 ) -> SmolStr {
     let (numbers, _) = bytes.as_chunks::<N>();
     match numbers {
-        [one] => format_smolstr!("{}", number(*one)),
+        [one] => decimal(number(*one)),
         many => {
-            let separators = iter::once("").chain(iter::repeat("\t"));
+            let mut buffer = itoa::Buffer::new();
             let mut text = String::new();
-            for (raw, separator) in many.iter().zip(separators) {
-                text.push_str(separator);
-                text.push_str(&number(*raw).to_string());
+            for (index, raw) in many.iter().enumerate() {
+                if index > 0 {
+                    text.push('\t');
+                }
+                text.push_str(buffer.format(number(*raw)));
             }
             SmolStr::new(text)
         }
     }
+}
+
+/// A number as text.
+pub fn decimal(number: impl itoa::Integer) -> SmolStr {
+    SmolStr::new(itoa::Buffer::new().format(number))
 }

@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use smol_str::SmolStr;
 
-use crate::rendered::Rendered;
+use crate::{rendered::Rendered, time::Moment};
 
 /// Version of the event schema: `major.minor`.
 pub const SCHEMA_VERSION: &str = "1.0";
@@ -24,8 +24,7 @@ pub const SCHEMA_VERSION: &str = "1.0";
 pub struct Event {
     /// When it happened: RFC 3339, UTC, nine digits.
     #[serde(rename = "@timestamp")]
-    #[schemars(with = "String")]
-    pub timestamp: SmolStr,
+    pub timestamp: Moment,
     /// Name and version of this schema.
     pub schema: Schema,
     /// What kind of event this is, and where it stands in the stream.

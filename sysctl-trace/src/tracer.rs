@@ -11,7 +11,10 @@ use smol_str::SmolStr;
 use tokio::time::{Instant, sleep_until};
 
 use crate::{
-    attribute::{assemble::Assembler, process::Processes},
+    attribute::{
+        assemble::{Assembler, Keys},
+        process::Processes,
+    },
     decode,
     event::{Boot, Event, Host, Lost},
     kernel::{
@@ -20,7 +23,7 @@ use crate::{
         ring::{self, Ring},
     },
     rendered::Rendered,
-    time::Epoch,
+    time::{Clock, Epoch},
 };
 
 /// How often the loss counts are looked at and the clocks compared.
@@ -77,7 +80,6 @@ pub struct Tracer {
     ring: Ring,
     attached: Attached,
     assembler: Assembler,
-    epoch: Epoch,
     /// Records that were no records: the probes and this program do not fit together.
     undecodable: u64,
     told: Lost,
@@ -101,6 +103,8 @@ impl Tracer {
     pub fn attach(options: &Options) -> Result<Self, Error> {
         let facts = Facts::gather(options.btf.as_ref())?;
         let mut attached = load::attach(&facts, options.attach.modes(), options.buffer_bytes)?;
+        drop(facts);
+        give_back_memory();
         let ring = Ring::open(&mut attached.ebpf)?;
         let epoch = Epoch(clock::realtime_minus_boottime_ns());
         let host = host();
@@ -115,13 +119,14 @@ impl Tracer {
             host: Arc::new(Rendered::new(host)),
             session: Arc::new(Rendered::new(session())),
             processes: Processes::new(epoch, boot, options.args),
+            keys: Keys::default(),
+            clock: Clock::new(epoch),
             hz: clock::ticks_per_second(),
         };
         Ok(Self {
             ring,
             attached,
             assembler,
-            epoch,
             undecodable: 0,
             told: Lost::default(),
             look_at: Instant::now() + LOOK_EVERY,
@@ -166,28 +171,35 @@ impl Tracer {
         let Self {
             ring,
             assembler,
-            epoch,
             undecodable,
             ..
         } = self;
         ring.drain(|bytes| match decode::record(bytes) {
-            Ok(record) => events.push(assembler.event(record, *epoch)),
+            Ok(record) => events.push(assembler.event(record)),
             Err(_) => *undecodable += 1,
         });
     }
 
     fn look(&mut self, events: &mut Vec<Event>) -> Result<(), Error> {
         self.look_at = Instant::now() + LOOK_EVERY;
-        self.epoch = Epoch(clock::realtime_minus_boottime_ns());
+        self.assembler
+            .clock
+            .set(Epoch(clock::realtime_minus_boottime_ns()));
         let mut lost = self.ring.lost()?;
         lost.unreadable += self.undecodable;
         let since = lost.since(&self.told);
         if since.total() > 0 {
-            events.push(self.assembler.loss(since, clock::boottime_ns(), self.epoch));
+            events.push(self.assembler.loss(since, clock::boottime_ns()));
             self.told = lost;
         }
         Ok(())
     }
+}
+
+/// Loading takes memory that tracing does not need: what the allocator keeps of it goes back.
+fn give_back_memory() {
+    // SAFETY: only touches what nobody has allocated.
+    unsafe { libc::malloc_trim(0) };
 }
 
 fn host() -> Host {

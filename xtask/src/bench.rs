@@ -7,7 +7,7 @@ mod page;
 mod profile;
 
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, ExitCode},
     time::{Duration, Instant},
 };
@@ -32,6 +32,7 @@ use crate::{
 };
 use bpftrace::Bpftrace;
 use figures::{Figures, SideFigures};
+use profile::Symbols;
 
 /// One processor: everything that costs anything costs time on it.
 const SHAPE: Shape = Shape {
@@ -178,7 +179,11 @@ fn measure(
         true => build::build_with_symbols()?,
         false => build::build()?,
     };
-    let tracer = artefacts.program("sysctl-trace")?.to_owned();
+    // Now: another build may replace the program meanwhile.
+    let symbols = match args.profile {
+        true => Some(Symbols::read(artefacts.program("sysctl-trace")?)?),
+        false => None,
+    };
     let parts = Parts::gather(artefacts)?;
     let floor = build::floor()?;
     let kernel = kernels::obtain(&kernels::find(kernels::DEFAULT)?)?;
@@ -217,12 +222,12 @@ fn measure(
     };
     let mut guest = Guest::boot(&kernel, &initramfs, Accelerator::TcgCounted, SHAPE)?;
     guest.ready(BOOT_DEADLINE)?;
-    converse(&mut guest, &mut figures, &tracer)?;
+    converse(&mut guest, &mut figures, symbols.as_ref())?;
     guest.finish()?;
     Ok(figures)
 }
 
-fn converse(guest: &mut Guest, figures: &mut Figures, tracer: &Path) -> Result<()> {
+fn converse(guest: &mut Guest, figures: &mut Figures, symbols: Option<&Symbols>) -> Result<()> {
     let deadline = Instant::now() + DEADLINE;
     let mut begun = Vec::new();
     loop {
@@ -234,8 +239,8 @@ fn converse(guest: &mut Guest, figures: &mut Figures, tracer: &Path) -> Result<(
                     let answer: Answer =
                         serde_json::from_slice(&line).context("what the guest answers")?;
                     tell(&figures.add(&answer)?);
-                    if let Answer::Profile { samples, .. } = &answer {
-                        println!("{}", profile::table(samples, tracer)?);
+                    if let (Answer::Profile { samples, .. }, Some(symbols)) = (&answer, symbols) {
+                        println!("{}", profile::table(samples, symbols));
                     }
                 }
             }

@@ -1,6 +1,6 @@
 //! Puts an event together from a record and what is known of this machine.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use nix::errno::Errno;
 use smol_str::{SmolStr, ToSmolStr, format_smolstr};
@@ -11,13 +11,13 @@ use sysctl_trace_ebpf::record::{
 
 use super::process::Processes;
 use crate::{
-    decode::{Deed, Record, dotted, slashed, value, value_kind, value_type},
+    decode::{Deed, Record, decimal, dotted, slashed, value, value_kind, value_type},
     event::{
         Action, Category, Class, Error, Event, Host, Kind, Lost, Netns, Outcome, Schema, Sysctl,
         Trace, Type, ValueType,
     },
     rendered::Rendered,
-    time::Epoch,
+    time::Clock,
 };
 
 /// The key that every new namespace is told with.
@@ -32,8 +32,34 @@ pub struct Assembler {
     pub session: Arc<Rendered<String>>,
     /// Actors.
     pub processes: Processes,
+    /// Names of keys.
+    pub keys: Keys,
+    /// Time of day.
+    pub clock: Clock,
     /// Kernel ticks per second.
     pub hz: u64,
+}
+
+/// How many keys are remembered. When there are more, all are forgotten and made anew.
+const KEYS_MAX: usize = 4096;
+
+/// Names of keys, dotted and slashed, by the bytes of their paths in the records.
+#[derive(Debug, Default)]
+pub struct Keys(HashMap<Box<[u8]>, (SmolStr, SmolStr)>);
+
+impl Keys {
+    fn of(&mut self, deed: &Deed<'_>) -> (SmolStr, SmolStr) {
+        let bytes = deed.text(deed.acted.deed.path);
+        if let Some(names) = self.0.get(bytes) {
+            return names.clone();
+        }
+        if self.0.len() >= KEYS_MAX {
+            self.0.clear();
+        }
+        let names = (dotted(deed.path()), slashed(deed.path()));
+        self.0.insert(bytes.into(), names.clone());
+        names
+    }
 }
 
 const REQUESTED: &str = "sysctl.requested";
@@ -49,43 +75,41 @@ const CUT_FIELDS: [(u32, &str); 6] = [
 ];
 
 impl Assembler {
-    /// The event that a record tells of. `epoch` turns its time into time of day.
-    pub fn event(&mut self, record: Record<'_>, epoch: Epoch) -> Event {
+    /// The event that a record tells of.
+    pub fn event(&mut self, record: Record<'_>) -> Event {
         match record {
             Record::NetnsDestroy(destroy) => Event {
                 netns: netns(&destroy.netns),
-                ..self.frame(&destroy.header, epoch, Action::NetnsDestroy)
+                ..self.frame(&destroy.header, Action::NetnsDestroy)
             },
-            Record::NetnsCreate(deed) => {
-                self.acted(&deed, epoch, Action::NetnsCreate, created(&deed))
-            }
+            Record::NetnsCreate(deed) => self.acted(&deed, Action::NetnsCreate, created(&deed)),
             Record::SysctlWrite(deed) => {
                 let sysctl = self.written(&deed);
-                self.acted(&deed, epoch, Action::SysctlWrite, sysctl)
+                self.acted(&deed, Action::SysctlWrite, sysctl)
             }
         }
     }
 
     /// The event that tells of loss since the last such one.
-    pub fn loss(&self, lost: Lost, boottime_ns: u64, epoch: Epoch) -> Event {
+    pub fn loss(&mut self, lost: Lost, boottime_ns: u64) -> Event {
         let header = Header {
             kind: 0,
             cut: 0,
             boottime_ns,
         };
-        let mut event = self.frame(&header, epoch, Action::EventsLost);
+        let mut event = self.frame(&header, Action::EventsLost);
         event.trace.lost = Some(lost);
         event
     }
 
-    fn acted(&mut self, deed: &Deed<'_>, epoch: Epoch, action: Action, sysctl: Sysctl) -> Event {
+    fn acted(&mut self, deed: &Deed<'_>, action: Action, sysctl: Sysctl) -> Event {
         let (process, cut) = self.processes.of(deed);
         let mut event = Event {
             error: error(deed.acted.deed.result),
             process: Some(process),
             netns: netns(&deed.acted.netns),
             sysctl: Some(sysctl),
-            ..self.frame(&deed.acted.header, epoch, action)
+            ..self.frame(&deed.acted.header, action)
         };
         if event.error.is_some() {
             event.event.outcome = Outcome::Failure;
@@ -97,7 +121,8 @@ impl Assembler {
         event
     }
 
-    fn written(&self, deed: &Deed<'_>) -> Sysctl {
+    fn written(&mut self, deed: &Deed<'_>) -> Sysctl {
+        let (key, path) = self.keys.of(deed);
         let fixed = &deed.acted.deed;
         let kind = value_kind(fixed.value_kind);
         let read = |span, unreadable| {
@@ -109,8 +134,8 @@ impl Assembler {
         };
         let readable = !deed.is_cut(CUT_REQUESTED_UNREADABLE);
         Sysctl {
-            key: dotted(deed.path()),
-            path: slashed(deed.path()),
+            key,
+            path,
             type_: value_type(kind),
             requested: readable.then(|| deed.requested()),
             old: read(fixed.old, CUT_OLD_UNREADABLE),
@@ -123,7 +148,7 @@ impl Assembler {
     }
 
     /// An event without anything particular in it.
-    fn frame(&self, header: &Header, epoch: Epoch, action: Action) -> Event {
+    fn frame(&mut self, header: &Header, action: Action) -> Event {
         let (kind, category, type_, outcome) = match action {
             Action::NetnsCreate => (
                 Kind::Event,
@@ -155,7 +180,7 @@ impl Assembler {
                 .collect()
         };
         Event {
-            timestamp: epoch.timestamp(header.boottime_ns),
+            timestamp: self.clock.moment(header.boottime_ns),
             schema: Schema::CURRENT,
             event: Class {
                 kind,
@@ -199,7 +224,7 @@ fn created(deed: &Deed<'_>) -> Sysctl {
 fn netns(netns: &record::Netns) -> Option<Netns> {
     (netns.inum != 0).then(|| Netns {
         inum: Some(netns.inum),
-        cookie: (netns.cookie != 0).then(|| netns.cookie.to_smolstr()),
+        cookie: (netns.cookie != 0).then(|| decimal(netns.cookie)),
         user_ns: (netns.user_ns_inum != 0).then_some(netns.user_ns_inum),
     })
 }

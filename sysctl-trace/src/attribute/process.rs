@@ -3,8 +3,13 @@
 //! All that identifies a process comes from the record. /proc adds its argument vector and the
 //! full path of its executable, once for each process image, and only if it is still that image.
 
-use std::{collections::HashMap, fs, io, sync::Arc};
+use std::{
+    collections::HashMap,
+    fs, io,
+    sync::{Arc, LazyLock},
+};
 
+use caps::Capability;
 use rustix::io::Errno;
 use smol_str::{SmolStr, ToSmolStr};
 use sysctl_trace_ebpf::record::{ANCESTORS_MAX, Actor, Span};
@@ -14,6 +19,7 @@ use super::redact::redact;
 use crate::{
     decode::{Deed, names, text_of, until_nul},
     event::{Ancestor, Capabilities, Enrichment, Id, Namespaces, Process, Thread},
+    kernel::support,
     rendered::Rendered,
     time::Epoch,
     tracer::Args,
@@ -83,7 +89,7 @@ impl Processes {
                 pid: ancestor.pid,
                 name: text_of(until_nul(&ancestor.comm)).into(),
                 executable_name: executable(deed, ancestor.executable),
-                start: self.epoch.timestamp(ancestor.start_boottime_ns).into(),
+                start: self.epoch.moment(ancestor.start_boottime_ns).to_string(),
                 entity_id: self.entity_id(ancestor.pid, ancestor.start_boottime_ns),
             })
             .collect();
@@ -93,7 +99,7 @@ impl Processes {
             executable_name: executable(deed, actor.executable),
             executable: looked.executable,
             args: looked.args,
-            start: self.epoch.timestamp(actor.start_boottime_ns).into(),
+            start: self.epoch.moment(actor.start_boottime_ns).to_string(),
             entity_id: self.entity_id(actor.pid, actor.start_boottime_ns),
             thread: Thread {
                 id: actor.tid,
@@ -156,15 +162,20 @@ fn cgroup(deed: &Deed<'_>) -> Option<String> {
     })
 }
 
+/// Names of the bits of a capability set; numbers where they have none.
+static CAPABILITIES: LazyLock<Vec<SmolStr>> = LazyLock::new(|| {
+    let mut names: Vec<_> = (0..u64::BITS).map(|bit| bit.to_smolstr()).collect();
+    for capability in caps::all() {
+        names[usize::from(capability.index())] = capability.to_smolstr();
+    }
+    names
+});
+
 fn capabilities(bits: u64) -> Vec<SmolStr> {
-    (0..u64::BITS)
-        .filter(|bit| bits >> bit & 1 == 1)
-        .map(|bit| {
-            caps::all()
-                .into_iter()
-                .find(|capability| u32::from(capability.index()) == bit)
-                .map_or_else(|| bit.to_smolstr(), |capability| capability.to_smolstr())
-        })
+    (0..)
+        .zip(CAPABILITIES.iter())
+        .filter(|(bit, _)| bits >> bit & 1 == 1)
+        .map(|(_, name)| name.clone())
         .collect()
 }
 
@@ -198,7 +209,7 @@ fn look(actor: &Actor, args: Args) -> Looked {
     };
     let (executable, vector, stat) = match read() {
         Ok(read) => read,
-        Err(error) => return Looked::nothing(failure(&error)),
+        Err(error) => return Looked::nothing(failure(&error, &folder, actor)),
     };
     let found = match stat {
         Some(stat) => stat.compare(actor),
@@ -226,14 +237,26 @@ fn look(actor: &Actor, args: Args) -> Looked {
     }
 }
 
-fn failure(error: &io::Error) -> Enrichment {
+fn failure(error: &io::Error, folder: &str, actor: &Actor) -> Enrichment {
     match error.kind() {
         io::ErrorKind::NotFound => Enrichment::ProcessEnded,
-        io::ErrorKind::PermissionDenied => Enrichment::Denied,
+        // Also what some kernels say of a process that is ending and has no memory any more.
+        io::ErrorKind::PermissionDenied => {
+            let stat = fs::read(format!("{folder}/stat")).ok();
+            match stat.and_then(|stat| Stat::parse(&stat)) {
+                Some(stat) if stat.is_alive(actor) && !may_look() => Enrichment::Denied,
+                _ => Enrichment::ProcessEnded,
+            }
+        }
         // A process that is just ending.
         _ if error.raw_os_error() == Some(Errno::SRCH.raw_os_error()) => Enrichment::ProcessEnded,
         _ => Enrichment::Failed,
     }
+}
+
+/// Whether this process may look at every other.
+fn may_look() -> bool {
+    support::missing(&[Capability::CAP_SYS_PTRACE]).is_empty()
 }
 
 impl Looked {
@@ -275,9 +298,15 @@ impl Stat {
         })
     }
 
-    fn compare(&self, actor: &Actor) -> Enrichment {
+    fn is_alive(&self, actor: &Actor) -> bool {
         let start = actor.start_boottime_ns / (1_000_000_000 / USER_HZ);
-        if self.start != start || matches!(self.state, b'Z' | b'X') {
+        self.start == start && !matches!(self.state, b'Z' | b'X')
+    }
+
+    fn compare(&self, actor: &Actor) -> Enrichment {
+        // A process that is ending gives its memory back before it is a zombie.
+        let ending = self.arg_start == 0 && actor.arg_start != 0;
+        if !self.is_alive(actor) || ending {
             Enrichment::ProcessEnded
         } else if self.arg_start != actor.arg_start {
             Enrichment::ImageReplaced

@@ -27,9 +27,8 @@ enum End {
 
 /// Attaches, runs the command, and ends with its status.
 pub async fn run(mut plan: Plan<Run>, started: Instant) -> anyhow::Result<Exit> {
-    let mut session = Session::attach(&mut plan, started, "starting the command")?;
-    // From here on Ctrl-C is for the command, which gets it from the terminal, too.
-    let mut signals = Signals::new()?;
+    let (mut session, mut signals) = Session::attach(&mut plan, started, "starting the command")?;
+    // Ctrl-C is for the command now, which gets it from the terminal, too.
     let Run {
         program,
         args,

@@ -9,6 +9,7 @@ use crate::{
         exit::Exit,
         netns, notice,
         plan::{self, Plan},
+        signals::Signals,
         source::Source,
         terminal,
         tree::Tree,
@@ -77,8 +78,13 @@ impl Error {
 }
 
 impl Session<Tracer> {
-    /// Opens the output, attaches, and tells so: `next` says what follows.
-    pub fn attach<C>(plan: &mut Plan<C>, started: Instant, next: &str) -> anyhow::Result<Self> {
+    /// Opens the output, attaches, and tells so: `next` says what follows. From then on signals are
+    /// for the caller to deal with.
+    pub fn attach<C>(
+        plan: &mut Plan<C>,
+        started: Instant,
+        next: &str,
+    ) -> anyhow::Result<(Self, Signals)> {
         let sink = match &plan.output.file {
             Some(path) => Sink::file(path)?,
             None => Sink::stdout()?,
@@ -86,6 +92,8 @@ impl Session<Tracer> {
         let mut filter = std::mem::take(&mut plan.filter);
         filter.netns = netns::resolve(&plan.netns)?;
         let tracer = Tracer::attach(&plan.tracer)?;
+        // Before the notice: whoever reads it may send one.
+        let signals = Signals::new()?;
         if !plan.output.quiet {
             notice::text(format_args!(
                 "attached in {} ms ({}); {next}\n",
@@ -94,7 +102,8 @@ impl Session<Tracer> {
             ));
         }
         let charset = terminal::charset();
-        Self::new(tracer, sink, filter, &plan.output, charset, plan.strict)
+        let session = Self::new(tracer, sink, filter, &plan.output, charset, plan.strict)?;
+        Ok((session, signals))
     }
 }
 

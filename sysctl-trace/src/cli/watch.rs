@@ -7,15 +7,13 @@ use crate::cli::{
     plan::{Plan, Watch},
     privileges,
     session::{Error, Session},
-    signals::Signals,
     source::Source,
 };
 
 /// Watches until the count, the time, a signal or the reader ends it.
 pub async fn watch(mut plan: Plan<Watch>, started: Instant) -> anyhow::Result<Exit> {
-    let mut session = Session::attach(&mut plan, started, "tracing, Ctrl-C ends")?;
+    let (mut session, mut signals) = Session::attach(&mut plan, started, "tracing, Ctrl-C ends")?;
     privileges::give_back()?;
-    let mut signals = Signals::new()?;
     session.left = plan.command.count;
     let end = async {
         tokio::select! {

@@ -17,6 +17,8 @@ pub struct Btf<'a> {
     places: Vec<u32>,
     /// Ids of the types that were asked for, by name.
     named: HashMap<&'a [u8], u32>,
+    /// Ids of the functions that were asked for.
+    functions: Vec<(&'a [u8], u32)>,
 }
 
 /// Why bytes are not BTF that can be used.
@@ -44,9 +46,11 @@ const KIND_ARRAY: u32 = 3;
 const KIND_STRUCT: u32 = 4;
 const KIND_UNION: u32 = 5;
 const KIND_ENUM: u32 = 6;
+const KIND_FORWARD: u32 = 7;
 const KIND_TYPEDEF: u32 = 8;
 const KIND_VOLATILE: u32 = 9;
 const KIND_CONST: u32 = 10;
+const KIND_FUNC: u32 = 12;
 const KIND_FUNC_PROTO: u32 = 13;
 const KIND_VAR: u32 = 14;
 const KIND_DATASEC: u32 = 15;
@@ -71,8 +75,8 @@ struct Head {
 }
 
 impl<'a> Btf<'a> {
-    /// Finds the structs, unions and enums of the given names.
-    pub fn parse(bytes: &'a [u8], names: &[&str]) -> Result<Self, Error> {
+    /// Finds the structs, unions and enums, and the functions, of the given names.
+    pub fn parse(bytes: &'a [u8], names: &[&str], functions: &[&str]) -> Result<Self, Error> {
         let magic = bytes
             .first_chunk::<2>()
             .map_or(0, |raw| u16::from_le_bytes(*raw));
@@ -89,24 +93,31 @@ impl<'a> Btf<'a> {
             strings: section(16, 20).ok_or(Error::Truncated(0))?,
             places: vec![0],
             named: HashMap::new(),
+            functions: Vec::new(),
         };
-        btf.index(names)?;
+        btf.index(names, functions)?;
         Ok(btf)
     }
 
-    fn index(&mut self, names: &[&str]) -> Result<(), Error> {
+    fn index(&mut self, names: &[&str], functions: &[&str]) -> Result<(), Error> {
         let mut place = 0;
         while place < self.types.len() {
             let id = self.places.len() as u32;
             let head = self.head_at(place).ok_or(Error::Truncated(id))?;
             self.places.push(place as u32);
-            if matches!(
-                head.kind,
-                KIND_STRUCT | KIND_UNION | KIND_ENUM | KIND_ENUM64
-            ) {
+            let wanted = match head.kind {
+                KIND_STRUCT | KIND_UNION | KIND_ENUM | KIND_ENUM64 => names,
+                KIND_FUNC => functions,
+                _ => &[],
+            };
+            if !wanted.is_empty() {
                 let name = self.string(head.name).ok_or(Error::Truncated(id))?;
-                if names.iter().any(|wanted| wanted.as_bytes() == name) {
-                    self.named.entry(name).or_insert(id);
+                if wanted.iter().any(|wanted| wanted.as_bytes() == name) {
+                    if head.kind == KIND_FUNC {
+                        self.functions.push((name, id));
+                    } else {
+                        self.named.entry(name).or_insert(id);
+                    }
                 }
             }
             let tail = tail(&head).ok_or(Error::Kind {
@@ -116,6 +127,34 @@ impl<'a> Btf<'a> {
             place += HEAD + tail;
         }
         Ok(())
+    }
+
+    /// BTF in which the functions that were asked for have the ids that they have here, and all
+    /// else is empty. A loader that only looks for functions reads it without the time and memory
+    /// that the whole takes.
+    pub fn functions_only(&self) -> Vec<u8> {
+        let mut strings = vec![0];
+        let mut types = Vec::with_capacity(self.places.len() * HEAD);
+        let mut functions = self.functions.iter().peekable();
+        for id in 1..self.places.len() as u32 {
+            let mut head = [0, KIND_FORWARD << 24, 0];
+            if let Some((name, _)) = functions.next_if(|(_, function)| *function == id) {
+                head = [strings.len() as u32, KIND_FUNC << 24, 0];
+                strings.extend_from_slice(name);
+                strings.push(0);
+            }
+            types.extend(head.into_iter().flat_map(u32::to_le_bytes));
+        }
+        let (types_len, strings_len) = (types.len() as u32, strings.len() as u32);
+        let mut btf = Vec::with_capacity(24 + types.len() + strings.len());
+        btf.extend(MAGIC.to_le_bytes());
+        // Version 1, no flags, header of 24 bytes; the types, then the strings.
+        btf.extend([1, 0]);
+        let header = [24, 0, types_len, types_len, strings_len];
+        btf.extend(header.into_iter().flat_map(u32::to_le_bytes));
+        btf.extend(types);
+        btf.extend(strings);
+        btf
     }
 
     /// Size of a struct or union in bytes.

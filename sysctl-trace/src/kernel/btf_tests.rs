@@ -76,13 +76,15 @@ fn sample() -> Vec<u8> {
     let one = builder.name("ONE");
     let six = builder.name("SIX");
     builder.words(&[one, 1, six, 6]);
+    builder.type_("f", KIND_FUNC, 0, 0); // 7
+    builder.type_("g", KIND_FUNC, 0, 0); // 8
     builder.build()
 }
 
 #[test]
 fn members_are_found_through_unnamed_ones_and_typedefs() {
     let bytes = sample();
-    let btf = Btf::parse(&bytes, &["outer", "inner", "e"]).unwrap();
+    let btf = Btf::parse(&bytes, &["outer", "inner", "e"], &[]).unwrap();
     assert_eq!(btf.offset_of("inner", "b"), Some(4));
     assert_eq!(btf.offset_of("outer", "y"), Some(4));
     assert_eq!(btf.offset_of("outer", "z.b"), Some(8));
@@ -94,7 +96,7 @@ fn members_are_found_through_unnamed_ones_and_typedefs() {
 #[test]
 fn what_is_not_there_is_none() {
     let bytes = sample();
-    let btf = Btf::parse(&bytes, &["outer", "e"]).unwrap();
+    let btf = Btf::parse(&bytes, &["outer", "e"], &[]).unwrap();
     assert_eq!(btf.offset_of("outer", "nothing"), None);
     assert_eq!(btf.offset_of("inner", "a"), None, "not asked for");
     assert_eq!(btf.enum_value("e", "TWO"), None);
@@ -105,12 +107,24 @@ fn every_cut_is_an_error_and_no_panic() {
     let bytes = sample();
     for len in 0..bytes.len() {
         assert!(
-            Btf::parse(&bytes[..len], &["outer"]).is_err(),
+            Btf::parse(&bytes[..len], &["outer"], &["f"]).is_err(),
             "cut at {len}"
         );
     }
     assert_eq!(
-        Btf::parse(b"\x7fELF", &[]).err(),
+        Btf::parse(b"\x7fELF", &[], &[]).err(),
         Some(Error::Magic(0x457f))
     );
+}
+
+#[test]
+fn functions_keep_their_ids_among_empty_types() {
+    let bytes = sample();
+    let reduced = Btf::parse(&bytes, &["outer"], &["g"])
+        .unwrap()
+        .functions_only();
+    let btf = Btf::parse(&reduced, &["outer"], &["f", "g"]).unwrap();
+    assert_eq!(btf.functions, [(&b"g"[..], 8)]);
+    assert_eq!(btf.size_of("outer"), None);
+    assert!(aya::Btf::parse(&reduced, aya::Endianness::Little).is_ok());
 }

@@ -3,9 +3,10 @@
 use std::{fs, io, path::PathBuf};
 
 use aya::{
-    Btf, Ebpf, EbpfLoader,
+    Btf, Ebpf, EbpfLoader, Endianness,
     maps::{HashMap, MapData},
-    programs::{FEntry, FExit, KProbe, ProgramError},
+    programs::{FEntry, FExit, KProbe, ProgramError, ProgramType},
+    sys::is_program_supported,
 };
 use rustix::{
     io::Errno,
@@ -184,6 +185,9 @@ pub enum Error {
     /// The process may not load programs.
     #[error("{} missing; run as root, for example with sudo", support::names(.0))]
     Capabilities(Vec<Capability>),
+    /// The process may, by its capabilities, but no program of its gets in.
+    #[error("Operation not permitted: {REFUSAL}")]
+    Refused,
     /// None of the ways to attach works.
     #[error("no way to attach works here:{}", list(.0))]
     NoMode(Vec<(Mode, Error)>),
@@ -196,18 +200,20 @@ fn list(errors: &[(Mode, Error)]) -> String {
         .collect()
 }
 
-/// The error and what is below it, without the verifier's log of many pages.
+/// The error and what is below it; of the verifier's log of many pages the line that counts.
 fn explain(error: &ProgramError) -> String {
+    const STATISTICS: [&str; 4] = ["processed", "verification", "stack depth", "insns_"];
     match error {
+        ProgramError::LoadError { io_error, .. } if is_refusal(io_error) => {
+            format!("{io_error}: {REFUSAL}")
+        }
         ProgramError::LoadError {
             io_error,
             verifier_log,
         } => {
             let log = verifier_log.to_string();
             let last = log.lines().rev().find(|line| {
-                !line.is_empty()
-                    && !line.starts_with("processed")
-                    && !line.starts_with("verification")
+                !line.is_empty() && !STATISTICS.iter().any(|start| line.starts_with(start))
             });
             match last {
                 Some(line) => format!("{io_error} ({line})"),
@@ -229,6 +235,18 @@ fn explain(error: &ProgramError) -> String {
     }
 }
 
+/// What EPERM means for a process that has the capabilities.
+const REFUSAL: &str = "the kernel refuses tracing programs to this process although it has the \
+                       capabilities, as the seccomp filter of a container or sandbox does";
+
+/// Whether the kernel refuses every program, tried with an empty one.
+fn refuses_programs() -> bool {
+    match is_program_supported(ProgramType::KProbe) {
+        Err(ProgramError::SyscallError(error)) => is_refusal(&error.io_error),
+        Ok(_) | Err(_) => false,
+    }
+}
+
 fn is_refusal(error: &io::Error) -> bool {
     error.raw_os_error() == Some(Errno::PERM.raw_os_error())
 }
@@ -237,6 +255,7 @@ impl Error {
     /// Whether the kernel refused a program by EPERM.
     pub fn is_refusal(&self) -> bool {
         match self {
+            Self::Refused => true,
             Self::Probe {
                 source: ProgramError::LoadError { io_error, .. },
                 ..
@@ -249,6 +268,8 @@ impl Error {
 
 /// What the probes need to know of this kernel; found once, used for each try.
 pub struct Facts {
+    /// BTF of the kernel's own that has no more than the functions to attach to.
+    functions: Option<Vec<u8>>,
     settings: Settings,
     symbols: Symbols,
 }
@@ -265,7 +286,8 @@ impl Facts {
             path: path.clone(),
             source,
         })?;
-        let types = btf::Btf::parse(&bytes, &offsets::TYPES)
+        let functions = TRAMPOLINES.map(|probe| probe.function);
+        let types = btf::Btf::parse(&bytes, &offsets::TYPES, &functions)
             .map_err(|source| Error::BadBtf { path, source })?;
         let offsets = offsets::offsets(&types)?;
         let iter = offsets::iter_kinds(&types)?;
@@ -283,7 +305,11 @@ impl Facts {
                 page_offset_base: symbols.get(PAGE_OFFSET_BASE).unwrap_or(0),
             },
         };
-        Ok(Self { settings, symbols })
+        Ok(Self {
+            functions: btf.is_none().then(|| types.functions_only()),
+            settings,
+            symbols,
+        })
     }
 
     /// Addresses of handlers, for the probes' map.
@@ -323,12 +349,15 @@ fn attach_as(facts: &Facts, mode: Mode, buffer_bytes: u32) -> Result<Attached, E
     Ok(Attached { ebpf, mode })
 }
 
+/// A probe, and whether it was loaded and attached.
+pub type Tried = (Probe, Result<(), Error>);
+
 /// Loads the object, then loads and attaches every probe, whatever becomes of the others.
 pub fn attach_each(
     facts: &Facts,
     mode: Mode,
     buffer_bytes: u32,
-) -> Result<(Ebpf, Vec<(Probe, Result<(), Error>)>), Error> {
+) -> Result<(Ebpf, Vec<Tried>), Error> {
     if OBJECT.is_empty() {
         return Err(Error::NoObject);
     }
@@ -348,11 +377,23 @@ pub fn attach_each(
         .btf(None)
         .override_global(SETTINGS_SYMBOL, settings.as_bytes(), true)
         .map_max_entries("EVENTS", buffer_bytes)
-        .load(OBJECT)?;
+        .load(OBJECT)
+        .map_err(|error| {
+            if refuses_programs() {
+                Error::Refused
+            } else {
+                error.into()
+            }
+        })?;
     fill_handlers(&mut ebpf, facts)?;
     let results = match mode {
         Mode::Typed | Mode::Trampoline => {
-            let btf = Btf::from_sys_fs()?;
+            let btf = match &facts.functions {
+                Some(functions) => Btf::parse(functions, Endianness::Little)?,
+                // Ids of functions are those of the running kernel, whatever file the offsets
+                // come from.
+                None => Btf::from_sys_fs()?,
+            };
             try_all(&TRAMPOLINES, |probe| {
                 attach_trampoline(&mut ebpf, probe, &btf)
             })
@@ -365,7 +406,7 @@ pub fn attach_each(
 fn try_all(
     probes: &[Probe],
     mut attach: impl FnMut(&Probe) -> Result<(), ProgramError>,
-) -> Vec<(Probe, Result<(), Error>)> {
+) -> Vec<Tried> {
     probes
         .iter()
         .map(|&probe| {

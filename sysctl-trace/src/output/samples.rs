@@ -193,7 +193,7 @@ fn netns() -> Netns {
 
 fn event(kind: Kind, category: Category, type_: Type, action: Action, outcome: Outcome) -> Event {
     Event {
-        timestamp: "2026-11-22T07:40:34.939150120Z".into(),
+        timestamp: crate::time::Moment::new(1_795_333_234_939_150_120),
         schema: Schema::CURRENT,
         event: Class {
             kind,

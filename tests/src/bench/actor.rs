@@ -76,7 +76,7 @@ pub fn act(task: &str) -> Result<()> {
     writer.perform(work, work.warm_up())?;
     let mut least: Option<Cost> = None;
     for _ in 0..work.batches() {
-        let meter = Meter::start(tool)?;
+        let meter = Meter::start(tool, work.is_counted())?;
         writer.perform(work, work.count())?;
         let cost = meter.stop(work.count())?;
         if least.is_none_or(|least| cost.busy_ns < least.busy_ns) {

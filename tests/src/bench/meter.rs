@@ -4,9 +4,13 @@
 //! the tool has dealt with the last: the kernel's part, the tool's part and what lies between them,
 //! in whatever order they ran.
 
-use std::{fs, thread, time::Duration};
+use std::{fs, os::fd::OwnedFd, thread, time::Duration};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use aya::{
+    programs::loaded_programs,
+    sys::{Stats, enable_stats},
+};
 use nix::{
     sys::resource::{UsageWho, getrusage},
     sys::time::{TimeVal, TimeValLike as _},
@@ -30,6 +34,8 @@ const PATIENCE_WINDOWS: u32 = 600;
 pub struct Meter {
     tool: Option<Pid>,
     before: Reading,
+    /// While this is open, the kernel counts the time of eBPF programs.
+    counting: Option<OwnedFd>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +45,7 @@ struct Reading {
     actor: u64,
     tool: u64,
     wakeups: u64,
+    probes: u64,
 }
 
 impl Reading {
@@ -50,6 +57,7 @@ impl Reading {
             idle,
             tool,
             wakeups,
+            probes: probes_ns()?,
             actor: actor_ns()?,
             time: sys::monotonic_ns()?,
         })
@@ -66,6 +74,7 @@ impl Reading {
             tool,
             wakeups,
             idle: idle_ns()?,
+            probes: probes_ns()?,
         })
     }
 }
@@ -78,14 +87,21 @@ fn of_tool(tool: Option<Pid>) -> Result<(u64, u64)> {
 }
 
 impl Meter {
-    /// Waits until the tool has nothing to do, then starts.
+    /// Waits until the tool has nothing to do, then starts. `counted`: have the kernel count the
+    /// time of eBPF programs.
     ///
     /// # Errors
     /// When the kernel does not say what it should, or the tool is gone or does not come to rest.
-    pub fn start(tool: Option<Pid>) -> Result<Self> {
+    pub fn start(tool: Option<Pid>, counted: bool) -> Result<Self> {
+        let counting = counted.then(|| enable_stats(Stats::RunTime)).transpose();
+        let counting = counting.context("having eBPF programs counted")?;
         settle(tool)?;
         let before = Reading::before(tool)?;
-        Ok(Self { tool, before })
+        Ok(Self {
+            tool,
+            before,
+            counting,
+        })
     }
 
     /// Waits until the tool has nothing to do any more: what it all took.
@@ -103,6 +119,7 @@ impl Meter {
             actor_ns: after.actor - before.actor,
             tool_ns: after.tool - before.tool,
             tool_wakeups: after.wakeups - before.wakeups,
+            probes_ns: self.counting.map(|_| after.probes - before.probes),
         })
     }
 }
@@ -209,6 +226,16 @@ fn idle_ns() -> Result<u64> {
 fn tool_ns(pid: Pid) -> Result<u64> {
     let clock = clock_getcpuclockid(pid).context("finding the tool's clock")?;
     sys::nanoseconds(clock).context("reading the tool's clock; is it gone?")
+}
+
+/// Time of all eBPF programs, as far as the kernel has counted it.
+fn probes_ns() -> Result<u64> {
+    let mut all = 0;
+    for program in loaded_programs() {
+        let program = program.context("listing eBPF programs")?;
+        all += u64::try_from(program.run_time().as_nanos())?;
+    }
+    Ok(all)
 }
 
 /// Time charged to this process and those of its children that it has waited for.

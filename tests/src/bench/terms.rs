@@ -79,7 +79,7 @@ impl Work {
             Self::Alone => 300,
             Self::Process => 100,
             Self::Read => 20_000,
-            Self::Netns => 40,
+            Self::Netns => 80,
         }
     }
 
@@ -90,7 +90,17 @@ impl Work {
         match self {
             Self::Write | Self::Paced | Self::Alone | Self::Read => 1,
             Self::Process => 3,
-            Self::Netns => 8,
+            Self::Netns => 5,
+        }
+    }
+
+    /// Whether the kernel counts the time of eBPF programs meanwhile. That makes them a little
+    /// slower, and tells what they take where the operation itself varies by more than that.
+    #[must_use]
+    pub const fn is_counted(self) -> bool {
+        match self {
+            Self::Write | Self::Paced | Self::Alone | Self::Process | Self::Read => false,
+            Self::Netns => true,
         }
     }
 
@@ -166,6 +176,8 @@ pub struct Cost {
     pub tool_ns: u64,
     /// How often the tool waited and was woken.
     pub tool_wakeups: u64,
+    /// What the kernel counts for the eBPF programs themselves; only where [`Work::is_counted`].
+    pub probes_ns: Option<u64>,
 }
 
 /// Resident memory, in KiB.

@@ -91,6 +91,9 @@ impl Figures {
                     each(cost.tool_ns),
                     cost.tool_wakeups
                 )?;
+                if let Some(probes) = cost.probes_ns {
+                    write!(text, "; the eBPF programs alone {:.1}", each(probes))?;
+                }
             }
             Answer::Profile { side, work, .. } => {
                 let side = self.side(*side)?;

@@ -31,7 +31,7 @@ const GOALS: [Goal; 6] = [
         text: "added to a new network namespace",
         limit: 0.5,
         unit: "%",
-        measure: |nothing, side| percent(nothing, side, Work::Netns),
+        measure: charged,
     },
     Goal {
         text: "from start to attached",
@@ -61,6 +61,14 @@ pub fn added(nothing: &SideFigures, side: &SideFigures, work: Work) -> Option<f6
 /// The same in per cent of what it takes with nothing attached.
 pub fn percent(nothing: &SideFigures, side: &SideFigures, work: Work) -> Option<f64> {
     Some(added(nothing, side, work)? / nothing.each(work)? * 100.0)
+}
+
+/// What the eBPF programs and the tool's process take for a new namespace, in per cent. The
+/// difference to one with nothing attached would drown in how much namespaces differ.
+fn charged(nothing: &SideFigures, side: &SideFigures) -> Option<f64> {
+    let cost = side.costs.get(&Work::Netns)?;
+    let taken = (cost.tool_ns + cost.probes_ns?) as f64 / f64::from(cost.operations);
+    Some(taken / nothing.each(Work::Netns)? * 100.0)
 }
 
 /// A row for each goal: goal, limit, the tracer, bpftrace, whether it is met.

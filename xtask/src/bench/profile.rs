@@ -11,15 +11,41 @@ use crate::command;
 /// Functions that are shown.
 const SHOWN: usize = 60;
 
-/// The samples by function, the most first. `program` is the tool's, with symbols.
-pub fn table(samples: &[Sample], program: &Path) -> Result<Table> {
-    let symbols = symbols(program)?;
+/// A program's functions by address.
+#[derive(Debug)]
+pub struct Symbols(Vec<(u64, String)>);
+
+impl Symbols {
+    /// Reads them from the program's file.
+    pub fn read(program: &Path) -> Result<Self> {
+        let text = command::output(
+            Command::new("nm")
+                .args(["--defined-only", "--numeric-sort", "--demangle"])
+                .arg(program),
+        )?;
+        let symbols = text.lines().filter_map(|line| {
+            let (address, rest) = line.split_once(' ')?;
+            let (kind, name) = rest.split_once(' ')?;
+            let address = u64::from_str_radix(address, 16).ok()?;
+            let is_code = kind.eq_ignore_ascii_case("t");
+            is_code.then(|| (address, name.to_owned()))
+        });
+        Ok(Self(symbols.collect()))
+    }
+
+    fn name(&self, offset: u64) -> &str {
+        let next = self.0.partition_point(|(start, _)| *start <= offset);
+        let symbol = next.checked_sub(1).and_then(|index| self.0.get(index));
+        symbol.map_or("unknown", |(_, name)| name)
+    }
+}
+
+/// The samples by function, the most first.
+pub fn table(samples: &[Sample], symbols: &Symbols) -> Table {
     let mut counts = HashMap::<String, u64>::new();
     for sample in samples {
         let place = if sample.place == TOOL {
-            let next = symbols.partition_point(|(start, _)| *start <= sample.offset);
-            let symbol = next.checked_sub(1).and_then(|index| symbols.get(index));
-            format!("{TOOL}: {}", symbol.map_or("unknown", |(_, name)| name))
+            format!("{TOOL}: {}", symbols.name(sample.offset))
         } else {
             sample.place.clone()
         };
@@ -37,22 +63,5 @@ pub fn table(samples: &[Sample], program: &Path) -> Result<Table> {
     for column in table.column_iter_mut().take(2) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    Ok(table)
-}
-
-/// The program's functions by address.
-fn symbols(program: &Path) -> Result<Vec<(u64, String)>> {
-    let text = command::output(
-        Command::new("nm")
-            .args(["--defined-only", "--numeric-sort", "--demangle"])
-            .arg(program),
-    )?;
-    let symbols = text.lines().filter_map(|line| {
-        let (address, rest) = line.split_once(' ')?;
-        let (kind, name) = rest.split_once(' ')?;
-        let address = u64::from_str_radix(address, 16).ok()?;
-        kind.eq_ignore_ascii_case("t")
-            .then(|| (address, name.to_owned()))
-    });
-    Ok(symbols.collect())
+    table
 }

@@ -209,7 +209,10 @@ fn attach(trial: &Trial, works: bool, better: bool) -> Vec<Check> {
     };
     let hooks = match &trial.outcome {
         Ok(hooks) => hooks,
-        Err(error) => return vec![check(name, worst, error.to_string(), Some(MEND))],
+        Err(error) => {
+            let fix = if error.is_refusal() { REFUSED } else { MEND };
+            return vec![check(name, worst, error.to_string(), Some(fix))];
+        }
     };
     if trial.works() {
         let functions: Vec<_> = hooks
