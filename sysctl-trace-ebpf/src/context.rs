@@ -3,6 +3,9 @@
 //! Everything is taken at the event, so that a process that lives two milliseconds is still known
 //! when user space comes to read of it.
 
+use core::ptr::addr_of;
+
+use aya_ebpf::{helpers::generated::bpf_map_update_elem, macros::map, maps::LruHashMap};
 use sysctl_trace_ebpf::{
     record::{ANCESTORS_MAX, Actor, CUT_CGROUP, CUT_EXECUTABLE, Span},
     settings::ABSENT,
@@ -13,8 +16,8 @@ use crate::{
     kernel::{Address, at, current, load, read, setting},
 };
 
-/// Longest name of an executable that is recorded, with its NUL.
-const EXECUTABLE_MAX: usize = 64;
+/// Longest name of an executable that is recorded.
+const EXECUTABLE_MAX: usize = 63;
 /// Longest name of one cgroup, with its NUL: kernfs allows 255 bytes.
 const CGROUP_NAME_MAX: usize = 256;
 /// How many levels of the cgroup hierarchy are followed.
@@ -101,20 +104,24 @@ fn arg_start(task: Address) -> Option<u64> {
 /// Name of the file that a task executes; none for kernel threads.
 #[inline(always)]
 fn executable(draft: &mut Draft, task: Address) -> Span {
-    let Some(name) = executable_name(task) else {
+    let Some((name, len)) = executable_name(task) else {
         return Span::NONE;
     };
-    let piece = draft.push_str(name, EXECUTABLE_MAX, false);
+    // By its length: copying up to a NUL goes byte by byte.
+    let piece = draft.push_kernel::<EXECUTABLE_MAX>(name, len as usize);
     piece.span(&mut draft.acted.header.cut, CUT_EXECUTABLE)
 }
 
 #[inline(always)]
-fn executable_name(task: Address) -> Option<Address> {
+fn executable_name(task: Address) -> Option<(Address, u32)> {
     let mm = load::<Address>(task, setting!(offsets.task_mm))?;
     let file = load::<Address>(mm, setting!(offsets.mm_exe_file))?;
     let dentry = load::<Address>(file, setting!(offsets.file_dentry))?;
     let name = load::<Address>(dentry, setting!(offsets.dentry_name))?;
-    if name.is_null() { None } else { Some(name) }
+    if name.is_null() {
+        return None;
+    }
+    Some((name, load(dentry, setting!(offsets.dentry_name_len))?))
 }
 
 /// Parent, grandparent and so on, up to pid 1 or the first eight. The idle task, pid 0, is none.
@@ -148,50 +155,111 @@ fn record_ancestors(draft: &mut Draft, leader: Address) {
     draft.acted.actor.ancestors_len = filled;
 }
 
+/// The path of a cgroup, as it was when first seen. One in the version 2 hierarchy can't be
+/// renamed, and its id is never used again.
+#[repr(C)]
+struct KnownCgroup {
+    len: u32,
+    names: [u8; CGROUP_KNOWN_MAX],
+}
+
+/// Longest path that is kept.
+const CGROUP_KNOWN_MAX: usize = 508;
+/// Bytes before the names of a [`KnownCgroup`].
+const CGROUP_HEAD: usize = 4;
+
+/// Paths of cgroups by the ids of their kernfs nodes: collecting the names of a deep one takes as
+/// long as everything else together.
+#[map(name = "CGROUPS")]
+static CGROUPS: LruHashMap<u64, KnownCgroup> = LruHashMap::with_max_entries(1024, 0);
+
 /// Names of the cgroup and those above it. Version 2 where the task is not at its root there,
 /// else the hierarchy of the pids controller.
 #[inline(always)]
 fn record_cgroup(draft: &mut Draft, task: Address) {
+    draft.acted.actor.cgroup = Span::NONE;
+    let Some((node, unified)) = cgroup_node(task) else {
+        draft.acted.header.cut |= CUT_CGROUP;
+        return;
+    };
+    let id = load::<u64>(node, setting!(offsets.kernfs_node_id)).unwrap_or(0);
+    if unified {
+        if let Some(known) = CGROUPS.get_ptr(id) {
+            // SAFETY: the map keeps the place alive while the program runs.
+            let (names, len) = unsafe { (addr_of!((*known).names), (*known).len) };
+            let piece = draft.push_kernel::<CGROUP_KNOWN_MAX>(names.cast(), len as usize);
+            draft.acted.actor.cgroup = piece.span(&mut draft.acted.header.cut, CUT_CGROUP);
+            return;
+        }
+    }
+    // Room for the head of what is to be kept.
+    let head = draft.mark();
+    draft.skip(CGROUP_HEAD);
     let mark = draft.mark();
-    if let Some(node) = cgroup_node(task) {
-        let mut node = node;
-        let mut complete = false;
-        for _ in 0..CGROUP_DEPTH {
-            let parent = match load::<Address>(node, setting!(offsets.kernfs_node_parent)) {
-                Some(parent) if !parent.is_null() => parent,
-                _ => {
-                    complete = true;
-                    break;
-                }
-            };
-            let Some(name) = load::<Address>(node, setting!(offsets.kernfs_node_name)) else {
-                break;
-            };
-            let Piece::Whole(_) = draft.push_str(name, CGROUP_NAME_MAX, true) else {
-                break;
-            };
-            node = parent;
-        }
-        if !complete {
-            draft.acted.header.cut |= CUT_CGROUP;
-        }
-    } else {
+    if !record_names(draft, node) {
         draft.acted.header.cut |= CUT_CGROUP;
     }
-    draft.acted.actor.cgroup = draft.since(mark);
+    let names = draft.since(mark);
+    draft.acted.actor.cgroup = names;
+    if unified && usize::from(names.len) <= CGROUP_KNOWN_MAX {
+        keep(draft, head, id, names.len);
+    }
 }
 
+/// Keeps the path that was just recorded behind `head`. One that is cut is not kept.
 #[inline(always)]
-fn cgroup_node(task: Address) -> Option<Address> {
+fn keep(draft: &mut Draft, head: usize, id: u64, len: u16) {
+    if draft.acted.header.cut & CUT_CGROUP != 0 {
+        return;
+    }
+    let Some(place) = draft.text_from(head) else {
+        return;
+    };
+    // SAFETY: the place has room for it; it need not be aligned.
+    unsafe { place.cast::<u32>().write_unaligned(u32::from(len)) };
+    // SAFETY: bytes of any value are a KnownCgroup, and the helper reads them as bytes.
+    let _ = unsafe {
+        bpf_map_update_elem(
+            addr_of!(CGROUPS).cast_mut().cast(),
+            addr_of!(id).cast(),
+            place.cast(),
+            0,
+        )
+    };
+}
+
+/// Names from a node up to the root, which has none; whether all are there.
+#[inline(always)]
+fn record_names(draft: &mut Draft, leaf: Address) -> bool {
+    let mut node = leaf;
+    for _ in 0..CGROUP_DEPTH {
+        let parent = match load::<Address>(node, setting!(offsets.kernfs_node_parent)) {
+            Some(parent) if !parent.is_null() => parent,
+            _ => return true,
+        };
+        let Some(name) = load::<Address>(node, setting!(offsets.kernfs_node_name)) else {
+            return false;
+        };
+        let Piece::Whole(_) = draft.push_str(name, CGROUP_NAME_MAX, true) else {
+            return false;
+        };
+        node = parent;
+    }
+    false
+}
+
+/// The node of a task's cgroup, and whether it is in the version 2 hierarchy.
+#[inline(always)]
+fn cgroup_node(task: Address) -> Option<(Address, bool)> {
     let set = load::<Address>(task, setting!(offsets.task_cgroups))?;
     let cgroup = load::<Address>(set, setting!(offsets.css_set_dfl_cgrp))?;
     let node = load::<Address>(cgroup, setting!(offsets.cgroup_kn))?;
     let parent = load::<Address>(node, setting!(offsets.kernfs_node_parent))?;
     if !parent.is_null() || setting!(offsets.pids_cgrp_id) == ABSENT {
-        return Some(node);
+        return Some((node, true));
     }
     let place = setting!(offsets.css_set_subsys) + setting!(offsets.pids_cgrp_id) * 8;
     let state = load::<Address>(set, place)?;
     let cgroup = load::<Address>(state, setting!(offsets.css_cgroup))?;
-    load::<Address>(cgroup, setting!(offsets.cgroup_kn))
+    Some((load(cgroup, setting!(offsets.cgroup_kn))?, false))
 }

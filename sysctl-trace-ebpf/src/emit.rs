@@ -185,6 +185,22 @@ impl Draft {
         self.len()
     }
 
+    /// The text from a mark on, with at least `PIECE_MAX` bytes behind it that can be read. `None`
+    /// where the record is full.
+    #[inline(always)]
+    pub fn text_from(&mut self, mark: usize) -> Option<*mut u8> {
+        if mark > TEXT_MAX {
+            return None;
+        }
+        Some(self.text_at(mark))
+    }
+
+    /// Leaves room for `len` bytes that are filled later.
+    #[inline(always)]
+    pub fn skip(&mut self, len: usize) {
+        self.set_len(self.len() + len);
+    }
+
     /// All that was appended since a mark.
     #[inline(always)]
     pub fn since(&self, mark: usize) -> Span {

@@ -69,6 +69,7 @@ pub struct Offsets {
     pub file_dentry: u32,
     pub file_inode: u32,
     pub dentry_name: u32,
+    pub dentry_name_len: u32,
     pub css_set_dfl_cgrp: u32,
     pub css_set_subsys: u32,
     /// Index of the pids controller, whose hierarchy tells where a task is when version 2 does
@@ -76,6 +77,7 @@ pub struct Offsets {
     pub pids_cgrp_id: u32,
     pub css_cgroup: u32,
     pub cgroup_kn: u32,
+    pub kernfs_node_id: u32,
     pub kernfs_node_name: u32,
     pub kernfs_node_parent: u32,
     pub net_inum: u32,

@@ -158,7 +158,7 @@ impl Tracer {
     /// Appends what the kernel has recorded up to now, without waiting; loss not told yet comes
     /// last.
     pub fn drain(&mut self, events: &mut Vec<Event>) -> Result<(), Error> {
-        self.take(events);
+        while self.take(events) {}
         self.look(events)
     }
 
@@ -167,17 +167,18 @@ impl Tracer {
         self.told
     }
 
-    fn take(&mut self, events: &mut Vec<Event>) {
+    /// A batch; whether there may be more.
+    fn take(&mut self, events: &mut Vec<Event>) -> bool {
         let Self {
             ring,
             assembler,
             undecodable,
             ..
         } = self;
-        ring.drain(|bytes| match decode::record(bytes) {
+        ring.take(|bytes| match decode::record(bytes) {
             Ok(record) => events.push(assembler.event(record)),
             Err(_) => *undecodable += 1,
-        });
+        })
     }
 
     fn look(&mut self, events: &mut Vec<Event>) -> Result<(), Error> {

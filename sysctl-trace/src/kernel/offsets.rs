@@ -92,6 +92,7 @@ pub fn offsets(btf: &Btf<'_>) -> Result<Offsets, Missing> {
         file_dentry: field("file", "f_path.dentry")?,
         file_inode: field("file", "f_inode")?,
         dentry_name: field("dentry", "d_name.name")?,
+        dentry_name_len: field("dentry", "d_name.len")?,
         css_set_dfl_cgrp: field("css_set", "dfl_cgrp")?,
         css_set_subsys: field("css_set", "subsys")?,
         pids_cgrp_id: btf
@@ -99,6 +100,7 @@ pub fn offsets(btf: &Btf<'_>) -> Result<Offsets, Missing> {
             .unwrap_or(ABSENT),
         css_cgroup: field("cgroup_subsys_state", "cgroup")?,
         cgroup_kn: field("cgroup", "kn")?,
+        kernfs_node_id: field("kernfs_node", "id")?,
         kernfs_node_name: field("kernfs_node", "name")?,
         kernfs_node_parent: either("kernfs_node", "parent", "__parent")?,
         net_inum: field("net", "ns.inum")?,

@@ -18,6 +18,10 @@ use crate::event::Lost;
 /// wakes a reader only when it has read everything, so during this time nobody is woken.
 const GATHER: Duration = Duration::from_millis(10);
 
+/// How many records are handed over at once: enough to spread the cost of a write to a file, few
+/// enough that a full ring buffer does not fill this process' memory, too.
+const BATCH: usize = 256;
+
 /// Records from the probes, in the order in which the kernel wrote them.
 pub struct Ring {
     buffer: AsyncFd<RingBuf<MapData>>,
@@ -77,12 +81,18 @@ impl Ring {
         Ok(())
     }
 
-    /// Hands every record that is there to `take`.
-    pub fn drain(&mut self, mut take: impl FnMut(&[u8])) {
+    /// Hands records that are there to `take`, at most a batch of them; whether there may be more.
+    pub fn take(&mut self, mut take: impl FnMut(&[u8])) -> bool {
         let buffer = self.buffer.get_mut();
-        while let Some(record) = buffer.next() {
-            take(&record);
+        for _ in 0..BATCH {
+            match buffer.next() {
+                Some(record) => take(&record),
+                None => return false,
+            }
         }
+        // Nobody wakes a reader that has not read everything.
+        self.due = Some(Instant::now());
+        true
     }
 
     /// What the kernel has counted as lost since the probes were loaded.
