@@ -183,17 +183,14 @@ fn record_cgroup(draft: &mut Draft, task: Address) {
         return;
     };
     let id = load::<u64>(node, setting!(offsets.kernfs_node_id)).unwrap_or(0);
-    if unified {
-        if let Some(known) = CGROUPS.get_ptr(id) {
-            // SAFETY: the map keeps the place alive while the program runs.
-            let (names, len) = unsafe { (addr_of!((*known).names), (*known).len) };
-            let piece = draft.push_kernel::<CGROUP_KNOWN_MAX>(names.cast(), len as usize);
-            draft.acted.actor.cgroup = piece.span(&mut draft.acted.header.cut, CUT_CGROUP);
-            return;
-        }
+    if unified && let Some(known) = CGROUPS.get_ptr(id) {
+        // SAFETY: the map keeps the place alive while the program runs.
+        let (names, len) = unsafe { (addr_of!((*known).names), (*known).len) };
+        let piece = draft.push_kernel::<CGROUP_KNOWN_MAX>(names.cast(), len as usize);
+        draft.acted.actor.cgroup = piece.span(&mut draft.acted.header.cut, CUT_CGROUP);
+        return;
     }
     // Room for the head of what is to be kept.
-    let head = draft.mark();
     draft.skip(CGROUP_HEAD);
     let mark = draft.mark();
     if !record_names(draft, node) {
@@ -202,17 +199,17 @@ fn record_cgroup(draft: &mut Draft, task: Address) {
     let names = draft.since(mark);
     draft.acted.actor.cgroup = names;
     if unified && usize::from(names.len) <= CGROUP_KNOWN_MAX {
-        keep(draft, head, id, names.len);
+        keep(draft, id, names.len);
     }
 }
 
-/// Keeps the path that was just recorded behind `head`. One that is cut is not kept.
+/// Keeps the path that was just recorded. One that is cut is not kept.
 #[inline(always)]
-fn keep(draft: &mut Draft, head: usize, id: u64, len: u16) {
+fn keep(draft: &mut Draft, id: u64, len: u16) {
     if draft.acted.header.cut & CUT_CGROUP != 0 {
         return;
     }
-    let Some(place) = draft.text_from(head) else {
+    let Some(place) = draft.skipped() else {
         return;
     };
     // SAFETY: the place has room for it; it need not be aligned.

@@ -13,8 +13,8 @@ use sysctl_trace_ebpf::settings::{Losses, Program};
 use crate::kernel::Address;
 
 /// Bytes behind the text that a last piece may reach into, so that one check before each piece is
-/// enough. No piece is longer.
-const PIECE_MAX: usize = 1024;
+/// enough. Every piece is shorter.
+const PIECE_MAX: usize = 2048;
 
 /// What the probes tell. User space sets the size before it is created.
 #[map(name = "EVENTS")]
@@ -35,8 +35,12 @@ pub struct Draft {
     /// The fixed part.
     pub acted: Acted,
     text: [u8; TEXT_MAX + PIECE_MAX],
+    /// Bytes that are to be read next.
+    wanted: u32,
     /// Bytes of the requested text that are still to come.
-    wanted: u64,
+    left: u64,
+    /// Where the bytes are that were left out last.
+    skipped: u64,
 }
 
 /// Counts one loss that a program saw.
@@ -144,16 +148,19 @@ impl Draft {
         if at > TEXT_MAX {
             return Piece::NoRoom;
         }
-        let taken = if len > MAX { MAX } else { len };
-        if read(self.text_at(at), taken as u32) != 0 {
+        // By way of memory, so that the compiler keeps the mask, which changes nothing: by it the
+        // verifier knows the length to fit.
+        self.set_wanted(if len > MAX { MAX as u32 } else { len as u32 });
+        let taken = self.wanted() & (PIECE_MAX as u32 - 1);
+        if read(self.text_at(at), taken) != 0 {
             return Piece::Unreadable;
         }
-        self.set_len(at + taken);
+        self.set_len(at + taken as usize);
         let span = Span {
             offset: at as u16,
             len: taken as u16,
         };
-        if taken < len {
+        if (taken as usize) < len {
             Piece::Cut(span)
         } else {
             Piece::Whole(span)
@@ -185,20 +192,25 @@ impl Draft {
         self.len()
     }
 
-    /// The text from a mark on, with at least `PIECE_MAX` bytes behind it that can be read. `None`
-    /// where the record is full.
+    /// The place of the bytes left out last by [`Self::skip`], with at least `PIECE_MAX` bytes
+    /// that can be read. `None` where the record is full.
     #[inline(always)]
-    pub fn text_from(&mut self, mark: usize) -> Option<*mut u8> {
-        if mark > TEXT_MAX {
+    pub fn skipped(&mut self) -> Option<*mut u8> {
+        // SAFETY: a field of this draft.
+        let at = unsafe { addr_of!(self.skipped).read_volatile() };
+        if at > TEXT_MAX as u64 {
             return None;
         }
-        Some(self.text_at(mark))
+        Some(self.text_at(at as usize))
     }
 
     /// Leaves room for `len` bytes that are filled later.
     #[inline(always)]
     pub fn skip(&mut self, len: usize) {
-        self.set_len(self.len() + len);
+        let at = self.len();
+        // SAFETY: a field of this draft.
+        unsafe { addr_of_mut!(self.skipped).write_volatile(at as u64) };
+        self.set_len(at + len);
     }
 
     /// All that was appended since a mark.
@@ -218,14 +230,26 @@ impl Draft {
     /// Bytes of the requested text that are still to come; in memory for the same reason as the
     /// length of the text.
     #[inline(always)]
-    pub fn wanted(&self) -> u64 {
+    pub fn left(&self) -> u64 {
+        // SAFETY: a field of this draft.
+        unsafe { addr_of!(self.left).read_volatile() }
+    }
+
+    /// Sets [`Self::left`].
+    #[inline(always)]
+    pub fn set_left(&mut self, left: u64) {
+        // SAFETY: a field of this draft.
+        unsafe { addr_of_mut!(self.left).write_volatile(left) }
+    }
+
+    #[inline(always)]
+    fn wanted(&self) -> u32 {
         // SAFETY: a field of this draft.
         unsafe { addr_of!(self.wanted).read_volatile() }
     }
 
-    /// Sets [`Self::wanted`].
     #[inline(always)]
-    pub fn set_wanted(&mut self, wanted: u64) {
+    fn set_wanted(&mut self, wanted: u32) {
         // SAFETY: a field of this draft.
         unsafe { addr_of_mut!(self.wanted).write_volatile(wanted) }
     }

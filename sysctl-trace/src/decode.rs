@@ -221,3 +221,7 @@ fn numbers<const N: usize, T: itoa::Integer>(
 pub fn decimal(number: impl itoa::Integer) -> SmolStr {
     SmolStr::new(itoa::Buffer::new().format(number))
 }
+
+#[cfg(test)]
+#[path = "decode_tests.rs"]
+mod tests;

@@ -78,9 +78,9 @@ impl Source {
     /// Reads piece after piece until there are no more or the text is long enough; what is cut.
     #[inline(always)]
     fn record_pieces(&self, draft: &mut Draft) -> u32 {
-        draft.set_wanted(self.size);
+        draft.set_left(self.size);
         for index in 0..SEGMENTS_MAX {
-            if draft.wanted() == 0 {
+            if draft.left() == 0 {
                 return 0;
             }
             if index >= self.segments {
@@ -94,11 +94,7 @@ impl Source {
                 return cut;
             }
         }
-        if draft.wanted() == 0 {
-            0
-        } else {
-            CUT_REQUESTED
-        }
+        if draft.left() == 0 { 0 } else { CUT_REQUESTED }
     }
 
     /// Reads one piece of an array; what of it is cut.
@@ -128,11 +124,11 @@ impl Source {
         };
         let from = from.wrapping_add(skip as usize);
         let mut len = len.wrapping_sub(skip);
-        let wanted = draft.wanted();
-        if len > wanted {
-            len = wanted;
+        let left = draft.left();
+        if len > left {
+            len = left;
         }
-        draft.set_wanted(wanted - len);
+        draft.set_left(left - len);
         let piece = if user {
             draft.push_user::<REQUESTED_MAX>(from, len as usize)
         } else {

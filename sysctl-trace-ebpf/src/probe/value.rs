@@ -41,11 +41,11 @@ impl Holder {
         let data = read::<Address>(at(table, setting!(offsets.ctl_table_data)))?;
         let maxlen = read::<u32>(at(table, setting!(offsets.ctl_table_maxlen)))?;
         let mut kind = ValueKind::NotDecoded as u32;
-        if let Some(known) = HANDLERS.get_ptr(handler) {
-            if !data.is_null() {
-                // SAFETY: the map keeps the place alive while the program runs.
-                kind = unsafe { *known };
-            }
+        if let Some(known) = HANDLERS.get_ptr(handler)
+            && !data.is_null()
+        {
+            // SAFETY: the map keeps the place alive while the program runs.
+            kind = unsafe { *known };
         }
         Some(Self { data, maxlen, kind })
     }

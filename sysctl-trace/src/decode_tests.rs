@@ -1,0 +1,133 @@
+use proptest::prelude::*;
+use sysctl_trace_ebpf::record::{CUT_REQUESTED, Header};
+use zerocopy::{FromZeros as _, IntoBytes as _};
+
+use super::*;
+
+/// A record of a write with these texts, as the probes lay them out.
+fn write(path: &[u8], requested: &[u8], cut: u32) -> Vec<u8> {
+    let mut acted = Acted::new_zeroed();
+    acted.header.kind = KIND_SYSCTL_WRITE;
+    acted.header.cut = cut;
+    acted.deed.path = Span {
+        offset: 0,
+        len: path.len() as u16,
+    };
+    acted.deed.requested = Span {
+        offset: path.len() as u16,
+        len: requested.len() as u16,
+    };
+    acted.deed.text_len = (path.len() + requested.len()) as u32;
+    [acted.as_bytes(), path, requested].concat()
+}
+
+fn deed(bytes: &[u8]) -> Deed<'_> {
+    match record(bytes) {
+        Ok(Record::SysctlWrite(deed)) => deed,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn keys_are_read_from_the_top_and_dots_swapped() {
+    let bytes = write(b"forwarding\0eth0.100\0conf\0ipv4\0net\0\0", b"1\n", 0);
+    let deed = deed(&bytes);
+    assert_eq!(dotted(deed.path()), "net.ipv4.conf.eth0/100.forwarding");
+    assert_eq!(
+        deed.path().collect::<Vec<_>>().join(&b'/'),
+        b"net/ipv4/conf/eth0.100/forwarding"
+    );
+    assert_eq!(deed.requested(), "1");
+}
+
+#[test]
+fn requested_text_ends_at_nul_and_loses_one_newline() {
+    for (given, expected) in [
+        (&b"1\n\n"[..], "1\n"),
+        (b"1", "1"),
+        (b"1\0\n2", "1"),
+        (b"", ""),
+        (b"\xff\n", "\u{fffd}"),
+    ] {
+        assert_eq!(deed(&write(b"", given, 0)).requested(), expected);
+    }
+    assert!(!deed(&write(b"", b"1", CUT_REQUESTED)).requested_is_whole());
+    assert!(deed(&write(b"", b"1\0", CUT_REQUESTED)).requested_is_whole());
+}
+
+#[test]
+fn values_are_shown_as_their_files_show_them() {
+    let ints = |numbers: &[i32]| {
+        numbers
+            .iter()
+            .flat_map(|n| n.to_ne_bytes())
+            .collect::<Vec<_>>()
+    };
+    let longs = |numbers: &[u64]| {
+        numbers
+            .iter()
+            .flat_map(|n| n.to_ne_bytes())
+            .collect::<Vec<_>>()
+    };
+    for (kind, bytes, expected) in [
+        (ValueKind::Int, ints(&[-1]), Some("-1")),
+        (
+            ValueKind::Int,
+            ints(&[4096, 131_072, 6_291_456]),
+            Some("4096\t131072\t6291456"),
+        ),
+        (ValueKind::Uint, ints(&[-1]), Some("4294967295")),
+        (
+            ValueKind::Ulong,
+            longs(&[u64::MAX]),
+            Some("18446744073709551615"),
+        ),
+        (ValueKind::U8, vec![255], Some("255")),
+        (ValueKind::Bool, vec![1], Some("1")),
+        (ValueKind::Jiffies, ints(&[15_000]), Some("60")),
+        (ValueKind::Jiffies, ints(&[-250]), Some("-1")),
+        (ValueKind::MsJiffies, ints(&[250]), Some("1000")),
+        (ValueKind::UserhzJiffies, ints(&[250]), Some("100")),
+        (ValueKind::UlongMsJiffies, longs(&[1250]), Some("5000")),
+        (
+            ValueKind::String,
+            b"|/bin/x %p".to_vec(),
+            Some("|/bin/x %p"),
+        ),
+        (
+            ValueKind::CongestionControl,
+            b"cubic\0\0".to_vec(),
+            Some("cubic"),
+        ),
+        (ValueKind::NotDecoded, ints(&[1]), None),
+    ] {
+        assert_eq!(value(kind, &bytes, 250).as_deref(), expected, "{kind:?}");
+    }
+}
+
+#[test]
+fn every_kind_stands_at_the_place_of_its_number() {
+    for (number, kind) in (0..).zip(ValueKind::ALL) {
+        assert_eq!(kind as u32, number);
+        assert_eq!(value_kind(number), kind);
+    }
+    assert_eq!(value_kind(u32::MAX), ValueKind::NotDecoded);
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_panic(bytes: Vec<u8>, kind in 0_u32..6, filler in 0_usize..6000) {
+        let mut record_bytes = vec![0xa5; filler];
+        record_bytes.extend(bytes);
+        let header = Header { kind, cut: 0, boottime_ns: 1 };
+        let len = record_bytes.len().min(size_of::<Header>());
+        record_bytes[..len].copy_from_slice(&header.as_bytes()[..len]);
+        if let Ok(Record::SysctlWrite(deed) | Record::NetnsCreate(deed)) = record(&record_bytes) {
+            deed.requested();
+            deed.identity();
+            dotted(deed.path());
+            let kind = value_kind(deed.acted.deed.value_kind);
+            value(kind, deed.text(deed.acted.deed.old), 250);
+        }
+    }
+}
