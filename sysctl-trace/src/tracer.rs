@@ -186,7 +186,19 @@ impl Tracer {
         self.assembler
             .clock
             .set(Epoch(clock::realtime_minus_boottime_ns()));
+        let mut others = 0;
         let mut lost = self.ring.lost()?;
+        // A return that the kernel passed over is also seen by the probes, when the same thread
+        // writes again; the kernel's count is the better one where there is one.
+        for (probe, passed_over) in self.attached.passed_over() {
+            let passed_over = passed_over.unwrap_or(0);
+            if probe.is_return_of_write() {
+                lost.probe_missed = lost.probe_missed.max(passed_over);
+            } else {
+                others += passed_over;
+            }
+        }
+        lost.probe_missed += others;
         lost.unreadable += self.undecodable;
         let since = lost.since(&self.told);
         if since.total() > 0 {

@@ -38,6 +38,14 @@ pub struct Processes {
     boot: SmolStr,
     args: Args,
     known: HashMap<(u32, u32), Known>,
+    images: HashMap<u32, Image>,
+}
+
+/// What /proc said of a process image when it was first seen.
+struct Image {
+    start_boottime_ns: u64,
+    arg_start: u64,
+    looked: Looked,
 }
 
 struct Known {
@@ -54,6 +62,7 @@ impl Processes {
             boot,
             args,
             known: HashMap::new(),
+            images: HashMap::new(),
         }
     }
 
@@ -80,9 +89,9 @@ impl Processes {
         (process, truncated)
     }
 
-    fn read(&self, deed: &Deed<'_>) -> (Process, &'static [&'static str]) {
+    fn read(&mut self, deed: &Deed<'_>) -> (Process, &'static [&'static str]) {
         let actor = &deed.acted.actor;
-        let looked = look(actor, self.args);
+        let looked = self.look(actor);
         let ancestors: Vec<_> = actor.ancestors[..ANCESTORS_MAX.min(actor.ancestors_len as usize)]
             .iter()
             .map(|ancestor| Ancestor {
@@ -135,6 +144,31 @@ impl Processes {
         )
     }
 
+    /// Looks into /proc once for each image, as long as that tells everything: a process may act in
+    /// many states, in one namespace after the other.
+    fn look(&mut self, actor: &Actor) -> Looked {
+        let image = (actor.start_boottime_ns, actor.arg_start);
+        if let Some(known) = self.images.get(&actor.pid)
+            && (known.start_boottime_ns, known.arg_start) == image
+        {
+            return known.looked.clone();
+        }
+        let looked = look(actor, self.args);
+        if looked.enrichment == Enrichment::Complete {
+            if self.images.len() >= REMEMBERED_MAX {
+                self.images.clear();
+            }
+            let (start_boottime_ns, arg_start) = image;
+            let image = Image {
+                start_boottime_ns,
+                arg_start,
+                looked: looked.clone(),
+            };
+            self.images.insert(actor.pid, image);
+        }
+        looked
+    }
+
     fn entity_id(&self, pid: u32, start_boottime_ns: u64) -> String {
         format!("{}-{pid}-{start_boottime_ns}", self.boot)
     }
@@ -179,6 +213,7 @@ fn capabilities(bits: u64) -> Vec<SmolStr> {
         .collect()
 }
 
+#[derive(Clone)]
 struct Looked {
     executable: Option<String>,
     args: Option<Vec<String>>,

@@ -1,6 +1,10 @@
 //! Load and attach the probes; detach by dropping.
 
-use std::{fs, io, path::PathBuf};
+use std::{
+    fs, io,
+    os::fd::{AsFd as _, AsRawFd as _, RawFd},
+    path::PathBuf,
+};
 
 use aya::{
     Btf, Ebpf, EbpfLoader, Endianness,
@@ -67,6 +71,13 @@ pub struct Probe {
     pub function: &'static str,
     /// Entry or return.
     pub at: At,
+}
+
+impl Probe {
+    /// Whether this one tells that a write has returned.
+    pub fn is_return_of_write(&self) -> bool {
+        self.function == "proc_sys_write" && self.at == At::Return
+    }
 }
 
 /// Which end of a function.
@@ -326,6 +337,31 @@ pub struct Attached {
     pub ebpf: Ebpf,
     /// How they hang.
     pub mode: Mode,
+}
+
+impl Attached {
+    /// How often the kernel passed over each probe, because it was running on that CPU already.
+    /// `None` where the kernel does not tell (before 5.12).
+    pub fn passed_over(&self) -> impl Iterator<Item = (Probe, Option<u64>)> {
+        let probes = match self.mode {
+            Mode::Typed | Mode::Trampoline => TRAMPOLINES,
+            Mode::Kprobe => KPROBES,
+        };
+        probes.into_iter().map(|probe| {
+            let program = self.ebpf.program(probe.program);
+            let fd = program.and_then(|program| program.fd().ok());
+            (probe, fd.and_then(|fd| misses(fd.as_fd().as_raw_fd())))
+        })
+    }
+}
+
+/// From a program's entry in /proc/self/fdinfo, which needs no privileges.
+fn misses(fd: RawFd) -> Option<u64> {
+    let info = fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
+    let value = info
+        .lines()
+        .find_map(|line| line.strip_prefix("recursion_misses:"))?;
+    value.trim().parse().ok()
 }
 
 /// Tries the modes in their order and keeps the first that works.

@@ -46,6 +46,27 @@ pub fn finds_a_way(_: &Context) -> Result<()> {
     Ok(())
 }
 
+/// Where the kernel's own BTF is not to be seen, a file takes its place, and kprobes attach.
+pub fn with_btf_file(_: &Context) -> Result<()> {
+    let file = "/tmp/btf";
+    std::fs::copy("/sys/kernel/btf/vmlinux", file)?;
+    let mut run = Command::new(PROGRAM);
+    run.args(["run", "--btf", file, "--", "sh", "-c"]);
+    run.arg("cat /proc/sys/vm/swappiness > /proc/sys/vm/swappiness");
+    // SAFETY: between fork and exec only system calls are made.
+    unsafe { run.pre_exec(hide_btf) };
+    let output = run.output()?;
+    let told = String::from_utf8_lossy(&output.stdout);
+    let notices = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{}: {notices}", output.status);
+    ensure!(
+        notices.contains("(kprobe/kretprobe)"),
+        "attached otherwise: {notices}"
+    );
+    ensure!(told.contains("vm.swappiness"), "no event: {told}");
+    Ok(())
+}
+
 /// Word for word, with the kernel's release and counts left out.
 pub fn words(_: &Context) -> Result<()> {
     let doctor = || {

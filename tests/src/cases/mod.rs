@@ -83,6 +83,12 @@ pub const CASES: &[Case] = &[
         run: doctor::words,
     },
     Case {
+        name: "btf-file",
+        kernels: Kernels::All,
+        deadline: Duration::from_secs(60),
+        run: doctor::with_btf_file,
+    },
+    Case {
         name: "unprivileged",
         kernels: Kernels::All,
         deadline: Duration::from_secs(60),
