@@ -1,4 +1,5 @@
-//! Something for the tracer to see: three network namespaces, and writes to keys of each kind.
+//! Something for the tracer to see: three network namespaces on a node that has a limit of its own,
+//! and writes to keys of each kind.
 //!
 //! Global values it changes are put back; one write is refused by the kernel on purpose.
 
@@ -6,6 +7,9 @@ use std::{env, fs, path::Path, process::Command};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use nix::sched::{CloneFlags, unshare};
+
+/// The key that it is all about, and what the node has it set to.
+const NODE: (&str, &str) = ("net/core/somaxconn", "2048\n");
 
 /// What each namespace is given: the key's path below /proc/sys, and the text to write.
 const NAMESPACES: [&[(&str, &str)]; 3] = [
@@ -31,6 +35,15 @@ fn main() -> Result<()> {
 }
 
 fn parent() -> Result<()> {
+    let (key, text) = NODE;
+    let before = read(key)?;
+    write(key, text)?;
+    let done = scenario();
+    write(key, &before)?;
+    done
+}
+
+fn scenario() -> Result<()> {
     let program = env::current_exe().context("finding this program")?;
     for number in 0..NAMESPACES.len() {
         let status = Command::new(&program).arg(number.to_string()).status()?;
@@ -61,10 +74,14 @@ fn in_namespace(number: usize) -> Result<()> {
 }
 
 fn change_and_restore(key: &str, text: &str) -> Result<()> {
-    let path = Path::new("/proc/sys").join(key);
-    let before = fs::read_to_string(&path).with_context(|| format!("reading {key}"))?;
+    let before = read(key)?;
     write(key, text)?;
     write(key, &before)
+}
+
+fn read(key: &str) -> Result<String> {
+    let path = Path::new("/proc/sys").join(key);
+    fs::read_to_string(path).with_context(|| format!("reading {key}"))
 }
 
 fn write(key: &str, text: &str) -> Result<()> {

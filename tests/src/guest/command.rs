@@ -94,6 +94,7 @@ fn base_command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     command
         .env("PATH", "/bin")
+        .env("LANG", "C.UTF-8")
         .env("HOME", "/root")
         .current_dir("/root");
     command
