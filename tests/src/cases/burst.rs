@@ -10,18 +10,33 @@ use crate::{
 
 const COUNT: u64 = 20_000;
 
+/// The exit status for events lost under `--strict`.
+const LOST: i32 = 4;
+
 /// With the buffer that the tracer has by default.
 pub fn run(_: &Context) -> Result<()> {
-    let tracer = Tracer {
+    let (lost, status) = burst(Tracer {
         strict: false,
         ..Tracer::default()
-    };
+    })?;
+    ensure!(status == Some(0), "status {status:?} with {lost} lost");
+    Ok(())
+}
+
+/// With a buffer that is too small: events are lost, counted, and told by the exit status.
+pub fn overflow(_: &Context) -> Result<()> {
+    let (lost, status) = burst(Tracer {
+        strict: true,
+        options: &["--buffer", "64KiB"],
+    })?;
+    ensure!(lost > 0, "nothing was lost with 64 KiB");
+    ensure!(status == Some(LOST), "status {status:?} with {lost} lost");
+    Ok(())
+}
+
+/// How many events were lost, and the tracer's status.
+fn burst(tracer: Tracer<'_>) -> Result<(u64, Option<i32>)> {
     let ended = tracer.run(&["/bin/workload", "burst", "--count", &COUNT.to_string()])?;
-    ensure!(
-        ended.status.success(),
-        "the tracer and the workload: {}",
-        ended.status
-    );
     let burst: Burst = serde_json::from_slice(&ended.stdout).context("what the workload says")?;
     ensure!(
         burst.succeeded == COUNT,
@@ -61,5 +76,5 @@ pub fn run(_: &Context) -> Result<()> {
         seen + lost == made,
         "{seen} events and {lost} lost are not {made} writes"
     );
-    Ok(())
+    Ok((lost, ended.status.code()))
 }

@@ -71,6 +71,12 @@ pub const CASES: &[Case] = &[
         run: burst::run,
     },
     Case {
+        name: "overflow",
+        kernels: Kernels::All,
+        deadline: Duration::from_secs(120),
+        run: burst::overflow,
+    },
+    Case {
         name: "doctor",
         kernels: Kernels::All,
         deadline: Duration::from_secs(60),
