@@ -2,12 +2,12 @@
 
 use std::{fmt::Write as _, path::Path};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 
 use super::{Context, tracer::Tracer};
 use crate::{
     exactness::{self, Comparison},
-    trace::{self, Event},
+    trace,
     workload::log,
 };
 
@@ -26,42 +26,19 @@ pub fn by_kprobes(_: &Context) -> Result<()> {
     compare(&["--attach", "kprobe"])
 }
 
-/// How often the workload is run at most.
-const ATTEMPTS: usize = 3;
-
-/// The status of a tracer that has lost events.
-const LOST: i32 = 4;
-
-/// A trace that says of itself that it is whole. A preemptible kernel passes over a probe while
-/// another task is stopped within it on the same CPU. The tracer counts that; such a run can't be
-/// exact, so there is another. Any other loss, and any difference in a whole trace, is a failure.
-fn whole(tracer: &Tracer<'_>) -> Result<(Vec<Event>, Vec<String>)> {
-    for attempt in 1..=ATTEMPTS {
-        let ended = tracer.run(&["/bin/workload", "exactness", "--log", LOG])?;
-        let (events, wrong) = trace::read(&ended.trace)?;
-        let lost = || events.iter().filter_map(|event| event.trace.lost);
-        let passed_over: u64 = lost().map(|lost| lost.probe_missed).sum();
-        let total: u64 = lost().map(|lost| lost.total()).sum();
-        if ended.status.code() == Some(LOST) && passed_over > 0 && passed_over == total {
-            eprintln!("attempt {attempt}: the kernel passed over probes {passed_over} times");
-            continue;
-        }
-        ensure!(
-            ended.status.success(),
-            "the tracer and the workload: {}, {total} lost",
-            ended.status
-        );
-        return Ok((events, wrong));
-    }
-    bail!("the kernel passed over probes in each of {ATTEMPTS} runs")
-}
-
 fn compare(options: &[&str]) -> Result<()> {
     let tracer = Tracer {
         options,
         ..Tracer::default()
     };
-    let (events, mut wrong) = whole(&tracer)?;
+    let workload = ["/bin/workload", "exactness", "--log", LOG];
+    let ended = tracer.run(&workload)?;
+    ensure!(
+        ended.status.success(),
+        "the tracer and the workload: {}",
+        ended.status
+    );
+    let (events, mut wrong) = trace::read(&ended.trace)?;
     let Comparison {
         differences,
         bystanders,
