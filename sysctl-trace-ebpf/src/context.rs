@@ -13,7 +13,7 @@ use sysctl_trace_ebpf::{
 
 use crate::{
     emit::{Draft, Piece},
-    kernel::{Address, at, current, load, read, setting},
+    kernel::{Address, Reach, at, read, setting},
 };
 
 /// Longest name of an executable that is recorded.
@@ -25,57 +25,58 @@ const CGROUP_DEPTH: usize = 16;
 
 /// Fills in the actor; its texts come first in the record. `None` where the task has no readable identity.
 #[inline(always)]
-pub fn record_actor(draft: &mut Draft) -> Option<()> {
-    let task = current();
-    let leader = load::<Address>(task, setting!(offsets.task_group_leader))?;
-    let cred = load::<Address>(task, setting!(offsets.task_cred))?;
-    let user_ns = load::<Address>(cred, setting!(offsets.cred_user_ns))?;
+pub fn record_actor<R: Reach>(draft: &mut Draft) -> Option<()> {
+    let task = R::current();
+    let leader = R::load::<Address>(task, setting!(offsets.task_group_leader))?;
+    let cred = R::load::<Address>(task, setting!(offsets.task_cred))?;
+    let user_ns = R::load::<Address>(cred, setting!(offsets.cred_user_ns))?;
 
     let actor: &mut Actor = &mut draft.acted.actor;
-    actor.pid = load(task, setting!(offsets.task_tgid))?;
-    actor.tid = load(task, setting!(offsets.task_pid))?;
-    actor.uid = load(cred, setting!(offsets.cred_euid))?;
-    actor.gid = load(cred, setting!(offsets.cred_egid))?;
-    actor.capabilities_effective = load(cred, setting!(offsets.cred_cap_effective))?;
-    actor.start_boottime_ns = load(leader, setting!(offsets.task_start_boottime))?;
-    actor.arg_start = arg_start(task).unwrap_or(0);
+    actor.pid = R::load(task, setting!(offsets.task_tgid))?;
+    actor.tid = R::load(task, setting!(offsets.task_pid))?;
+    actor.uid = R::load(cred, setting!(offsets.cred_euid))?;
+    actor.gid = R::load(cred, setting!(offsets.cred_egid))?;
+    actor.capabilities_effective = R::load(cred, setting!(offsets.cred_cap_effective))?;
+    actor.start_boottime_ns = R::load(leader, setting!(offsets.task_start_boottime))?;
+    actor.arg_start = arg_start::<R>(task).unwrap_or(0);
     actor.padding = 0;
-    actor.comm = comm(task)?;
-    actor.user_inum = load(user_ns, setting!(offsets.user_namespace_inum)).unwrap_or(0);
-    record_namespaces(task, actor);
+    actor.comm = comm::<R>(task)?;
+    actor.user_inum = R::load(user_ns, setting!(offsets.user_namespace_inum)).unwrap_or(0);
+    record_namespaces::<R>(task, actor);
 
-    draft.acted.actor.executable = executable(draft, task);
-    record_ancestors(draft, leader);
-    record_cgroup(draft, task);
+    draft.acted.actor.executable = executable::<R>(draft, task);
+    record_ancestors::<R>(draft, leader);
+    record_cgroup::<R>(draft, task);
     draft.acted.actor.text_len = draft.mark() as u32;
     Some(())
 }
 
 /// Namespaces of the proxy; a task that is ending has none.
 #[inline(always)]
-fn record_namespaces(task: Address, actor: &mut Actor) {
+fn record_namespaces<R: Reach>(task: Address, actor: &mut Actor) {
     actor.net_inum = 0;
     actor.mnt_inum = 0;
     actor.cgroup_inum = 0;
-    if let Some(proxy) = load::<Address>(task, setting!(offsets.task_nsproxy)) {
-        if let Some(net) = load::<Address>(proxy, setting!(offsets.nsproxy_net_ns)) {
-            actor.net_inum = load(net, setting!(offsets.net_inum)).unwrap_or(0);
+    if let Some(proxy) = R::load::<Address>(task, setting!(offsets.task_nsproxy)) {
+        if let Some(net) = R::load::<Address>(proxy, setting!(offsets.nsproxy_net_ns)) {
+            actor.net_inum = R::load(net, setting!(offsets.net_inum)).unwrap_or(0);
         }
-        if let Some(mnt) = load::<Address>(proxy, setting!(offsets.nsproxy_mnt_ns)) {
-            actor.mnt_inum = load(mnt, setting!(offsets.mnt_namespace_inum)).unwrap_or(0);
+        if let Some(mnt) = R::load::<Address>(proxy, setting!(offsets.nsproxy_mnt_ns)) {
+            actor.mnt_inum = R::load(mnt, setting!(offsets.mnt_namespace_inum)).unwrap_or(0);
         }
-        if let Some(cgroup) = load::<Address>(proxy, setting!(offsets.nsproxy_cgroup_ns)) {
-            actor.cgroup_inum = load(cgroup, setting!(offsets.cgroup_namespace_inum)).unwrap_or(0);
+        if let Some(cgroup) = R::load::<Address>(proxy, setting!(offsets.nsproxy_cgroup_ns)) {
+            actor.cgroup_inum =
+                R::load(cgroup, setting!(offsets.cgroup_namespace_inum)).unwrap_or(0);
         }
     }
-    actor.pid_inum = pid_namespace(task).unwrap_or(0);
+    actor.pid_inum = pid_namespace::<R>(task).unwrap_or(0);
 }
 
 /// The pid namespace that a task lives in: `pid->numbers[pid->level].ns`.
 #[inline(always)]
-fn pid_namespace(task: Address) -> Option<u32> {
-    let pid = load::<Address>(task, setting!(offsets.task_thread_pid))?;
-    let level = load::<u32>(pid, setting!(offsets.pid_level))?;
+fn pid_namespace<R: Reach>(task: Address) -> Option<u32> {
+    let pid = R::load::<Address>(task, setting!(offsets.task_thread_pid))?;
+    let level = R::load::<u32>(pid, setting!(offsets.pid_level))?;
     // The index is not constant, so the kernel admits no plain load behind it.
     let number = at(
         at(pid, setting!(offsets.pid_numbers)),
@@ -86,9 +87,9 @@ fn pid_namespace(task: Address) -> Option<u32> {
 }
 
 #[inline(always)]
-fn comm(task: Address) -> Option<[u8; 16]> {
-    let low = load::<u64>(task, setting!(offsets.task_comm))?;
-    let high = load::<u64>(task, setting!(offsets.task_comm) + 8)?;
+fn comm<R: Reach>(task: Address) -> Option<[u8; 16]> {
+    let low = R::load::<u64>(task, setting!(offsets.task_comm))?;
+    let high = R::load::<u64>(task, setting!(offsets.task_comm) + 8)?;
     let mut comm = [0; 16];
     comm[..8].copy_from_slice(&low.to_ne_bytes());
     comm[8..].copy_from_slice(&high.to_ne_bytes());
@@ -96,15 +97,15 @@ fn comm(task: Address) -> Option<[u8; 16]> {
 }
 
 #[inline(always)]
-fn arg_start(task: Address) -> Option<u64> {
-    let mm = load::<Address>(task, setting!(offsets.task_mm))?;
-    load(mm, setting!(offsets.mm_arg_start))
+fn arg_start<R: Reach>(task: Address) -> Option<u64> {
+    let mm = R::load::<Address>(task, setting!(offsets.task_mm))?;
+    R::load(mm, setting!(offsets.mm_arg_start))
 }
 
 /// Name of the file that a task executes; none for kernel threads.
 #[inline(always)]
-fn executable(draft: &mut Draft, task: Address) -> Span {
-    let Some((name, len)) = executable_name(task) else {
+fn executable<R: Reach>(draft: &mut Draft, task: Address) -> Span {
+    let Some((name, len)) = executable_name::<R>(task) else {
         return Span::NONE;
     };
     // By its length: copying up to a NUL goes byte by byte.
@@ -113,42 +114,42 @@ fn executable(draft: &mut Draft, task: Address) -> Span {
 }
 
 #[inline(always)]
-fn executable_name(task: Address) -> Option<(Address, u32)> {
-    let mm = load::<Address>(task, setting!(offsets.task_mm))?;
-    let file = load::<Address>(mm, setting!(offsets.mm_exe_file))?;
-    let dentry = load::<Address>(file, setting!(offsets.file_dentry))?;
-    let name = load::<Address>(dentry, setting!(offsets.dentry_name))?;
+fn executable_name<R: Reach>(task: Address) -> Option<(Address, u32)> {
+    let mm = R::load::<Address>(task, setting!(offsets.task_mm))?;
+    let file = R::load::<Address>(mm, setting!(offsets.mm_exe_file))?;
+    let dentry = R::load::<Address>(file, setting!(offsets.file_dentry))?;
+    let name = R::load::<Address>(dentry, setting!(offsets.dentry_name))?;
     if name.is_null() {
         return None;
     }
-    Some((name, load(dentry, setting!(offsets.dentry_name_len))?))
+    Some((name, R::load(dentry, setting!(offsets.dentry_name_len))?))
 }
 
 /// Parent, grandparent and so on, up to pid 1 or the first eight. The idle task, pid 0, is none.
 #[inline(always)]
-fn record_ancestors(draft: &mut Draft, leader: Address) {
+fn record_ancestors<R: Reach>(draft: &mut Draft, leader: Address) {
     let mut child = leader;
     let mut filled = 0;
     for place in 0..ANCESTORS_MAX {
-        let Some(parent) = load::<Address>(child, setting!(offsets.task_real_parent)) else {
+        let Some(parent) = R::load::<Address>(child, setting!(offsets.task_real_parent)) else {
             break;
         };
-        let Some(leader) = load::<Address>(parent, setting!(offsets.task_group_leader)) else {
+        let Some(leader) = R::load::<Address>(parent, setting!(offsets.task_group_leader)) else {
             break;
         };
-        let Some(pid) = load::<u32>(leader, setting!(offsets.task_tgid)) else {
+        let Some(pid) = R::load::<u32>(leader, setting!(offsets.task_tgid)) else {
             break;
         };
         if pid == 0 {
             break;
         }
-        let executable = executable(draft, leader);
+        let executable = executable::<R>(draft, leader);
         let ancestor = &mut draft.acted.actor.ancestors[place];
         ancestor.pid = pid;
         ancestor.executable = executable;
         ancestor.start_boottime_ns =
-            load(leader, setting!(offsets.task_start_boottime)).unwrap_or(0);
-        ancestor.comm = comm(leader).unwrap_or([0; 16]);
+            R::load(leader, setting!(offsets.task_start_boottime)).unwrap_or(0);
+        ancestor.comm = comm::<R>(leader).unwrap_or([0; 16]);
         filled = place as u32 + 1;
         child = leader;
     }
@@ -176,13 +177,13 @@ static CGROUPS: LruHashMap<u64, KnownCgroup> = LruHashMap::with_max_entries(1024
 /// Names of the cgroup and those above it. Version 2 where the task is not at its root there,
 /// else the hierarchy of the pids controller.
 #[inline(always)]
-fn record_cgroup(draft: &mut Draft, task: Address) {
+fn record_cgroup<R: Reach>(draft: &mut Draft, task: Address) {
     draft.acted.actor.cgroup = Span::NONE;
-    let Some((node, unified)) = cgroup_node(task) else {
+    let Some((node, unified)) = cgroup_node::<R>(task) else {
         draft.acted.header.cut |= CUT_CGROUP;
         return;
     };
-    let id = load::<u64>(node, setting!(offsets.kernfs_node_id)).unwrap_or(0);
+    let id = R::load::<u64>(node, setting!(offsets.kernfs_node_id)).unwrap_or(0);
     if unified && let Some(known) = CGROUPS.get_ptr(id) {
         // SAFETY: the map keeps the place alive while the program runs.
         let (names, len) = unsafe { (addr_of!((*known).names), (*known).len) };
@@ -225,16 +226,17 @@ fn keep(draft: &mut Draft, id: u64, len: u16) {
     };
 }
 
-/// Names from a node up to the root, which has none; whether all are there.
+/// Names from a node up to the root, which has none; whether all are there. By helper: the verifier
+/// would take long over typed pointers in a loop that runs once for each cgroup.
 #[inline(always)]
 fn record_names(draft: &mut Draft, leaf: Address) -> bool {
     let mut node = leaf;
     for _ in 0..CGROUP_DEPTH {
-        let parent = match load::<Address>(node, setting!(offsets.kernfs_node_parent)) {
+        let parent = match read::<Address>(at(node, setting!(offsets.kernfs_node_parent))) {
             Some(parent) if !parent.is_null() => parent,
             _ => return true,
         };
-        let Some(name) = load::<Address>(node, setting!(offsets.kernfs_node_name)) else {
+        let Some(name) = read::<Address>(at(node, setting!(offsets.kernfs_node_name))) else {
             return false;
         };
         let Piece::Whole(_) = draft.push_str(name, CGROUP_NAME_MAX, true) else {
@@ -247,16 +249,16 @@ fn record_names(draft: &mut Draft, leaf: Address) -> bool {
 
 /// The node of a task's cgroup, and whether it is in the version 2 hierarchy.
 #[inline(always)]
-fn cgroup_node(task: Address) -> Option<(Address, bool)> {
-    let set = load::<Address>(task, setting!(offsets.task_cgroups))?;
-    let cgroup = load::<Address>(set, setting!(offsets.css_set_dfl_cgrp))?;
-    let node = load::<Address>(cgroup, setting!(offsets.cgroup_kn))?;
-    let parent = load::<Address>(node, setting!(offsets.kernfs_node_parent))?;
+fn cgroup_node<R: Reach>(task: Address) -> Option<(Address, bool)> {
+    let set = R::load::<Address>(task, setting!(offsets.task_cgroups))?;
+    let cgroup = R::load::<Address>(set, setting!(offsets.css_set_dfl_cgrp))?;
+    let node = R::load::<Address>(cgroup, setting!(offsets.cgroup_kn))?;
+    let parent = R::load::<Address>(node, setting!(offsets.kernfs_node_parent))?;
     if !parent.is_null() || setting!(offsets.pids_cgrp_id) == ABSENT {
         return Some((node, true));
     }
     let place = setting!(offsets.css_set_subsys) + setting!(offsets.pids_cgrp_id) * 8;
-    let state = load::<Address>(set, place)?;
-    let cgroup = load::<Address>(state, setting!(offsets.css_cgroup))?;
-    Some((load(cgroup, setting!(offsets.cgroup_kn))?, false))
+    let state = R::load::<Address>(set, place)?;
+    let cgroup = R::load::<Address>(state, setting!(offsets.css_cgroup))?;
+    Some((R::load(cgroup, setting!(offsets.cgroup_kn))?, false))
 }

@@ -12,6 +12,8 @@ use sysctl_trace_ebpf::settings::{Losses, Program};
 
 use crate::kernel::Address;
 
+const _: () = assert!((TEXT_MAX + 1).is_power_of_two(), "it serves as a mask");
+
 /// Bytes behind the text that a last piece may reach into, so that one check before each piece is
 /// enough. Every piece is shorter.
 const PIECE_MAX: usize = 2048;
@@ -97,9 +99,8 @@ impl Draft {
             return Piece::NoRoom;
         }
         // SAFETY: `at` is at most TEXT_MAX and `max` at most PIECE_MAX.
-        let read = unsafe {
-            bpf_probe_read_kernel_str(self.text_at(at).cast(), max as u32, source.cast())
-        };
+        let read =
+            unsafe { bpf_probe_read_kernel_str(self.end().cast(), max as u32, source.cast()) };
         if read <= 0 || read > max as i64 {
             return Piece::Unreadable;
         }
@@ -152,7 +153,7 @@ impl Draft {
         // verifier knows the length to fit.
         self.set_wanted(if len > MAX { MAX as u32 } else { len as u32 });
         let taken = self.wanted() & (PIECE_MAX as u32 - 1);
-        if read(self.text_at(at), taken) != 0 {
+        if read(self.end(), taken) != 0 {
             return Piece::Unreadable;
         }
         self.set_len(at + taken as usize);
@@ -178,7 +179,7 @@ impl Draft {
         if at > TEXT_MAX {
             return Ok(Piece::NoRoom);
         }
-        let len = fill(self.text_at(at))? as usize;
+        let len = fill(self.end())? as usize;
         self.set_len(at + len);
         Ok(Piece::Whole(Span {
             offset: at as u16,
@@ -197,11 +198,12 @@ impl Draft {
     #[inline(always)]
     pub fn skipped(&mut self) -> Option<*mut u8> {
         // SAFETY: a field of this draft.
-        let at = unsafe { addr_of!(self.skipped).read_volatile() };
-        if at > TEXT_MAX as u64 {
+        let skipped = || unsafe { addr_of!(self.skipped).read_volatile() };
+        if skipped() > TEXT_MAX as u64 {
             return None;
         }
-        Some(self.text_at(at as usize))
+        let at = skipped() as usize & TEXT_MAX;
+        Some(addr_of_mut!(self.text).cast::<u8>().wrapping_add(at))
     }
 
     /// Leaves room for `len` bytes that are filled later.
@@ -222,8 +224,12 @@ impl Draft {
         }
     }
 
+    /// Where the next piece goes, with at least `PIECE_MAX` bytes; only for a text that is not
+    /// full. The mask changes nothing then: it tells the verifier of 5.10, which forgets what a
+    /// number was compared with once it lay on the stack.
     #[inline(always)]
-    fn text_at(&mut self, at: usize) -> *mut u8 {
+    fn end(&mut self) -> *mut u8 {
+        let at = self.len() & TEXT_MAX;
         addr_of_mut!(self.text).cast::<u8>().wrapping_add(at)
     }
 

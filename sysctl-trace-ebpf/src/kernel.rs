@@ -1,4 +1,4 @@
-//! Reading the kernel's memory: typed pointers by plain loads, others by helper.
+//! Reading the kernel's memory.
 
 use core::ptr;
 
@@ -39,19 +39,55 @@ pub fn at(base: Address, offset: u32) -> Address {
     base.wrapping_add(offset as usize)
 }
 
-/// Reads a field through a pointer whose type the kernel knows: a task, a function's argument, or
-/// what was read through such a one. A pointer that is not there reads as `None`.
-#[inline(always)]
-pub fn load<T: Copy>(base: Address, offset: u32) -> Option<T> {
-    if base.is_null() {
-        return None;
+/// How fields behind the current task are read.
+pub trait Reach {
+    /// The current task.
+    fn current() -> Address;
+
+    /// Reads a field through the current task, or through a pointer that was read so. A pointer
+    /// that is not there reads as `None`.
+    fn load<T: Copy>(base: Address, offset: u32) -> Option<T>;
+}
+
+/// By plain loads through pointers that the kernel knows the type of. Cheap to run; dear to load,
+/// as the verifier looks up the type behind each. Not for 5.10.
+pub struct Typed;
+
+impl Reach for Typed {
+    #[inline(always)]
+    fn current() -> Address {
+        // SAFETY: a helper without arguments.
+        unsafe { bpf_get_current_task_btf() as Address }
     }
-    if setting!(typed_loads) != 0 {
+
+    #[inline(always)]
+    fn load<T: Copy>(base: Address, offset: u32) -> Option<T> {
+        if base.is_null() {
+            return None;
+        }
         // SAFETY: the verifier admits the load only for a typed pointer and an offset within it;
         // the kernel turns a fault into zero.
-        return Some(unsafe { ptr::read_volatile(at(base, offset).cast::<T>()) });
+        Some(unsafe { ptr::read_volatile(at(base, offset).cast::<T>()) })
     }
-    read(at(base, offset))
+}
+
+/// By bpf_probe_read_kernel. Cheap to load; each field costs a call.
+pub struct ByHelper;
+
+impl Reach for ByHelper {
+    #[inline(always)]
+    fn current() -> Address {
+        // SAFETY: a helper without arguments.
+        unsafe { bpf_get_current_task() as Address }
+    }
+
+    #[inline(always)]
+    fn load<T: Copy>(base: Address, offset: u32) -> Option<T> {
+        if base.is_null() {
+            return None;
+        }
+        read(at(base, offset))
+    }
 }
 
 /// Reads from any kernel address.
@@ -71,17 +107,4 @@ pub fn read<T: Copy>(address: Address) -> Option<T> {
     }
     // SAFETY: written by the helper; T is only used with integers and pointers.
     Some(unsafe { value.assume_init() })
-}
-
-/// The current task.
-#[inline(always)]
-pub fn current() -> Address {
-    // SAFETY: helpers without arguments.
-    unsafe {
-        if setting!(typed_loads) != 0 {
-            bpf_get_current_task_btf() as Address
-        } else {
-            bpf_get_current_task() as Address
-        }
-    }
 }

@@ -12,7 +12,7 @@ pub const ANCESTORS_MAX: usize = 8;
 /// Bytes of comm, the terminating NUL included (TASK_COMM_LEN).
 pub const COMM_LEN: usize = 16;
 /// Bytes of text that a record holds at most.
-pub const TEXT_MAX: usize = 4096;
+pub const TEXT_MAX: usize = 4095;
 /// Bytes of requested text that are recorded at most.
 pub const REQUESTED_MAX: usize = 1024;
 /// Bytes of a key's memory that are recorded at most, before and after.

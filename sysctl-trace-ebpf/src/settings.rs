@@ -17,13 +17,12 @@ pub const SETTINGS_SYMBOL: &str = "SETTINGS";
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct Settings {
-    /// 1: pointers that the kernel knows the type of are followed by plain loads (BTF programs on
-    /// kernels with bpf_get_current_task_btf). 0: by bpf_probe_read_kernel.
-    pub typed_loads: u32,
     /// Fields of the kernel's types.
     pub offsets: Offsets,
     /// Values of the kernel's `enum iter_type`, or bits of `iov_iter.type` before 5.14.
     pub iter: IterKinds,
+    /// Keeps what follows aligned; always 0.
+    pub padding: u32,
     /// Kernel addresses from kallsyms.
     pub symbols: Symbols,
 }
@@ -224,23 +223,44 @@ pub struct Losses {
     pub return_missed: u64,
     /// Events with a pointer that could not be followed.
     pub unreadable: u64,
+    /// No loss: writes that this program dealt with, and not the other one at the same place.
+    pub handled: u64,
 }
 
 /// The programs, as places in the maps that have one for each.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 #[repr(u32)]
 pub enum Program {
     /// The return of copy_net_ns.
     NetnsCreate = 0,
     /// The entry of sysctl_core_net_exit.
     NetnsDestroy = 1,
-    /// The entry of proc_sys_write.
-    SysctlEnter = 2,
-    /// The return of proc_sys_write.
-    SysctlReturn = 3,
+    /// The trampoline at the entry of proc_sys_write.
+    EnterTrampoline = 2,
+    /// The kprobe there.
+    EnterKprobe = 3,
+    /// The trampoline at the return of proc_sys_write.
+    ReturnTrampoline = 4,
+    /// The kretprobe there.
+    ReturnKprobe = 5,
 }
 
 impl Program {
     /// How many programs there are.
-    pub const COUNT: u32 = 4;
+    pub const COUNT: u32 = 6;
+
+    /// Every program, each at its place.
+    pub const ALL: [Self; Self::COUNT as usize] = [
+        Self::NetnsCreate,
+        Self::NetnsDestroy,
+        Self::EnterTrampoline,
+        Self::EnterKprobe,
+        Self::ReturnTrampoline,
+        Self::ReturnKprobe,
+    ];
+
+    /// A bit of its own.
+    pub const fn bit(self) -> u32 {
+        1 << self as u32
+    }
 }

@@ -19,7 +19,10 @@ use crate::{
     event::{Boot, Event, Host, Lost},
     kernel::{
         clock,
-        load::{self, Attached, Facts, Mode},
+        load::{self, Attached, Facts},
+        loss,
+        probes::Mode,
+        refusal,
         ring::{self, Ring},
     },
     rendered::Rendered,
@@ -91,7 +94,7 @@ pub struct Tracer {
 pub enum Error {
     /// They could not be attached.
     #[error(transparent)]
-    Load(#[from] load::Error),
+    Load(#[from] refusal::Error),
     /// They could not be read.
     #[error(transparent)]
     Ring(#[from] ring::Error),
@@ -186,19 +189,9 @@ impl Tracer {
         self.assembler
             .clock
             .set(Epoch(clock::realtime_minus_boottime_ns()));
-        let mut others = 0;
-        let mut lost = self.ring.lost()?;
-        // A return that the kernel passed over is also seen by the probes, when the same thread
-        // writes again; the kernel's count is the better one where there is one.
-        for (probe, passed_over) in self.attached.passed_over() {
-            let passed_over = passed_over.unwrap_or(0);
-            if probe.is_return_of_write() {
-                lost.probe_missed = lost.probe_missed.max(passed_over);
-            } else {
-                others += passed_over;
-            }
-        }
-        lost.probe_missed += others;
+        // In this order: what was passed over has been made good when that is asked for.
+        let passed_over = self.attached.passed_over();
+        let mut lost = loss::lost(&self.ring.counted()?, &passed_over);
         lost.unreadable += self.undecodable;
         let since = lost.since(&self.told);
         if since.total() > 0 {

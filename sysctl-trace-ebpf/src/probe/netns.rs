@@ -13,7 +13,7 @@ use sysctl_trace_ebpf::{
 use crate::{
     context::record_actor,
     emit::{Draft, count, send},
-    kernel::{Address, at, current, load, read, setting},
+    kernel::{Address, ByHelper, Reach as _, at, read, setting},
 };
 
 /// Pointers from here up are errors: -MAX_ERRNO.
@@ -69,8 +69,8 @@ fn created(net: Address) {
 /// Address of the current task's network namespace.
 #[inline(always)]
 fn caller_net() -> Option<u64> {
-    let proxy = load::<Address>(current(), setting!(offsets.task_nsproxy))?;
-    load::<u64>(proxy, setting!(offsets.nsproxy_net_ns))
+    let proxy = ByHelper::load::<Address>(ByHelper::current(), setting!(offsets.task_nsproxy))?;
+    ByHelper::load::<u64>(proxy, setting!(offsets.nsproxy_net_ns))
 }
 
 #[inline(always)]
@@ -108,7 +108,7 @@ fn record_created(net: Result<Address, i64>) -> Option<()> {
         new: Span::NONE,
         text_len: 0,
     };
-    record_actor(draft)?;
+    record_actor::<ByHelper>(draft)?;
     draft.send(Program::NetnsCreate);
     Some(())
 }
@@ -117,7 +117,7 @@ fn record_created(net: Result<Address, i64>) -> Option<()> {
 /// reached through the current task, as not every kernel shows the addresses of its objects.
 #[inline(always)]
 fn init_net() -> Option<Address> {
-    let pid = load::<Address>(current(), setting!(offsets.task_thread_pid))?;
+    let pid = ByHelper::load::<Address>(ByHelper::current(), setting!(offsets.task_thread_pid))?;
     let outermost = at(pid, setting!(offsets.pid_numbers));
     let namespace = read::<Address>(at(outermost, setting!(offsets.upid_ns)))?;
     let reaper = read::<Address>(at(namespace, setting!(offsets.pid_namespace_child_reaper)))?;

@@ -26,7 +26,7 @@ use super::{
 use crate::{
     context::record_actor,
     emit::{Draft, Piece, count},
-    kernel::{Address, at, load, read, setting},
+    kernel::{Address, ByHelper, Reach, Typed, at, read, setting},
 };
 
 /// How many writes can be under way at the same time.
@@ -50,6 +50,8 @@ struct Pending {
     holder: Holder,
     source: Source,
     cut: u32,
+    /// Bits of the programs that saw it begin: [`Program::bit`].
+    seen_by: u32,
     /// Bytes of `old` that are filled; [`NO_VALUE`] where it is not decoded or not readable.
     old_len: u32,
     old: [u8; VALUE_MAX],
@@ -71,34 +73,44 @@ const NO_NETNS: Netns = Netns {
 #[map(name = "IN_FLIGHT")]
 static IN_FLIGHT: HashMap<u32, Pending> = HashMap::with_max_entries(IN_FLIGHT_MAX, 0);
 
-/// Where a [`Pending`] is put together: it is too large for the stack. One program uses it.
+/// Where a [`Pending`] is put together, for each CPU and program: it is too large for the stack.
 #[map(name = "BEGUN")]
-static BEGUN: PerCpuArray<Pending> = PerCpuArray::with_max_entries(1, 0);
+static BEGUN: PerCpuArray<Pending> = PerCpuArray::with_max_entries(Program::COUNT, 0);
+
+// Both ends have a trampoline and a kprobe: the kernel passes over a trampoline's program while
+// another task is stopped within it on the same CPU, and has room for so many kretprobes at a time.
+// What one is passed over for the other tells; which comes first does not matter.
 
 // prototype: ssize_t proc_sys_write(struct kiocb *iocb, struct iov_iter *iter) [5.10..7.3]
 #[fentry(function = "proc_sys_write")]
 fn sysctl_write_fentry(ctx: FEntryContext) -> i32 {
-    entered(ctx.arg(0), ctx.arg(1));
-    0
-}
-
-#[fexit(function = "proc_sys_write")]
-fn sysctl_write_fexit(ctx: FExitContext) -> i32 {
-    returned(ctx.arg(2));
+    entered(Program::EnterTrampoline, ctx.arg(0), ctx.arg(1));
     0
 }
 
 #[kprobe]
 fn sysctl_write_kprobe(ctx: ProbeContext) -> u32 {
     if let (Some(iocb), Some(iter)) = (ctx.arg(0), ctx.arg(1)) {
-        entered(iocb, iter);
+        entered(Program::EnterKprobe, iocb, iter);
     }
+    0
+}
+
+#[fexit(function = "proc_sys_write")]
+fn sysctl_write_fexit_typed(ctx: FExitContext) -> i32 {
+    returned::<Typed>(Program::ReturnTrampoline, ctx.arg(2));
+    0
+}
+
+#[fexit(function = "proc_sys_write")]
+fn sysctl_write_fexit(ctx: FExitContext) -> i32 {
+    returned::<ByHelper>(Program::ReturnTrampoline, ctx.arg(2));
     0
 }
 
 #[kretprobe]
 fn sysctl_write_kretprobe(ctx: RetProbeContext) -> u32 {
-    returned(ctx.ret::<i64>());
+    returned::<ByHelper>(Program::ReturnKprobe, ctx.ret::<i64>());
     0
 }
 
@@ -109,36 +121,44 @@ fn thread() -> u32 {
 }
 
 #[inline(always)]
-fn entered(iocb: Address, iter: Address) {
-    if begin(iocb, iter).is_none() {
-        count(Program::SysctlEnter, |losses| &mut losses.unreadable);
+fn entered(program: Program, iocb: Address, iter: Address) {
+    let thread = thread();
+    if let Some(pending) = IN_FLIGHT.get_ptr_mut(thread) {
+        // SAFETY: only programs that run in this thread touch its entry, one after the other.
+        let seen_by = unsafe { &mut (*pending).seen_by };
+        if *seen_by & program.bit() == 0 {
+            // The other one has just begun this very write.
+            *seen_by |= program.bit();
+            return;
+        }
+        count(program, |losses| &mut losses.return_missed);
+    }
+    if begin(program, thread, iocb, iter).is_none() {
+        count(program, |losses| &mut losses.unreadable);
     }
 }
 
 /// Remembers what the return can't tell any more: the iterator, the position and the old value.
 #[inline(always)]
-fn begin(iocb: Address, iter: Address) -> Option<()> {
-    let thread = thread();
-    if IN_FLIGHT.get_ptr(thread).is_some() {
-        count(Program::SysctlEnter, |losses| &mut losses.return_missed);
-    }
-    let file = load::<Address>(iocb, setting!(offsets.kiocb_filp))?;
-    let inode = load::<u64>(file, setting!(offsets.file_inode))?;
+fn begin(program: Program, thread: u32, iocb: Address, iter: Address) -> Option<()> {
+    let file = read::<Address>(at(iocb, setting!(offsets.kiocb_filp)))?;
+    let inode = read::<u64>(at(file, setting!(offsets.file_inode)))?;
     let proc_inode =
         inode.wrapping_sub(u64::from(setting!(offsets.proc_inode_vfs_inode))) as Address;
     let table = read::<Address>(at(proc_inode, setting!(offsets.proc_inode_sysctl_entry)))?;
 
-    let begun = BEGUN.get_ptr_mut(0)?;
+    let begun = BEGUN.get_ptr_mut(program as u32)?;
     // SAFETY: the map keeps the place alive, and no other program uses it.
     let begun = unsafe { &mut *begun };
     // SAFETY: a helper without arguments.
     begun.boottime_ns = unsafe { bpf_ktime_get_boot_ns() };
     begun.header = read(at(proc_inode, setting!(offsets.proc_inode_sysctl)))?;
     begun.table = table;
-    begun.position = load(iocb, setting!(offsets.kiocb_pos))?;
+    begun.position = read(at(iocb, setting!(offsets.kiocb_pos)))?;
     begun.holder = Holder::of(table)?;
     begun.source = Source::of(iter)?;
     begun.cut = 0;
+    begun.seen_by = program.bit();
     begun.old_len = NO_VALUE;
     if is_gone(begun.header) {
         begun.cut = CUT_OLD_UNREADABLE;
@@ -150,7 +170,9 @@ fn begin(iocb: Address, iter: Address) -> Option<()> {
         }
     }
     if IN_FLIGHT.insert(thread, &*begun, 0).is_err() {
-        count(Program::SysctlEnter, |losses| &mut losses.in_flight);
+        count(program, |losses| &mut losses.in_flight);
+    } else {
+        count(program, |losses| &mut losses.handled);
     }
     Some(())
 }
@@ -163,24 +185,26 @@ fn is_gone(header: Address) -> bool {
 }
 
 #[inline(always)]
-fn returned(result: i64) {
+fn returned<R: Reach>(program: Program, result: i64) {
     let thread = thread();
-    // A write that began before the probes were there, or whose beginning was counted as lost.
+    // None: told by the other program, or begun before the probes were there, or its beginning was
+    // counted as lost.
     let Some(pending) = IN_FLIGHT.get_ptr(thread) else {
         return;
     };
+    count(program, |losses| &mut losses.handled);
     if result != RESTARTED {
         // SAFETY: nobody else removes the entry of this thread.
-        if record(unsafe { &*pending }, result).is_none() {
-            count(Program::SysctlReturn, |losses| &mut losses.unreadable);
+        if record::<R>(program, unsafe { &*pending }, result).is_none() {
+            count(program, |losses| &mut losses.unreadable);
         }
     }
     let _ = IN_FLIGHT.remove(thread);
 }
 
 #[inline(always)]
-fn record(pending: &Pending, result: i64) -> Option<()> {
-    let draft = Draft::of(Program::SysctlReturn)?;
+fn record<R: Reach>(program: Program, pending: &Pending, result: i64) -> Option<()> {
+    let draft = Draft::of(program)?;
     draft.acted.header = Header {
         kind: KIND_SYSCTL_WRITE,
         cut: pending.cut,
@@ -205,7 +229,7 @@ fn record(pending: &Pending, result: i64) -> Option<()> {
         new: Span::NONE,
         text_len: 0,
     };
-    record_actor(draft)?;
+    record_actor::<R>(draft)?;
     record_path(draft, pending);
     record_old(draft, pending);
     if gone {
@@ -214,7 +238,7 @@ fn record(pending: &Pending, result: i64) -> Option<()> {
         record_new(draft, &pending.holder);
     }
     pending.source.record(draft);
-    draft.send(Program::SysctlReturn);
+    draft.send(program);
     Some(())
 }
 

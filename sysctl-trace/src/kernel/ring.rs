@@ -12,7 +12,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use crate::event::Lost;
+use super::loss::PerProgram;
 
 /// How long records are let gather after the first, so that one wake-up serves many. The kernel
 /// wakes a reader only when it has read everything, so during this time nobody is woken.
@@ -95,17 +95,19 @@ impl Ring {
         true
     }
 
-    /// What the kernel has counted as lost since the probes were loaded.
-    pub fn lost(&self) -> Result<Lost, Error> {
-        let mut lost = Lost::default();
-        for program in 0..Program::COUNT {
-            for LossesPod(counted) in self.losses.get(&program, 0)?.iter() {
-                lost.ring_full += counted.ring_full;
-                lost.in_flight += counted.in_flight;
-                lost.probe_missed += counted.return_missed;
-                lost.unreadable += counted.unreadable;
+    /// What the programs have counted since they were loaded, on all CPUs.
+    pub fn counted(&self) -> Result<PerProgram<Losses>, Error> {
+        let mut sums = PerProgram::default();
+        for program in Program::ALL {
+            let sum: &mut Losses = &mut sums[program as usize];
+            for LossesPod(counted) in self.losses.get(&(program as u32), 0)?.iter() {
+                sum.ring_full += counted.ring_full;
+                sum.in_flight += counted.in_flight;
+                sum.return_missed += counted.return_missed;
+                sum.unreadable += counted.unreadable;
+                sum.handled += counted.handled;
             }
         }
-        Ok(lost)
+        Ok(sums)
     }
 }

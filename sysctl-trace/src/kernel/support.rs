@@ -5,7 +5,11 @@ use std::{fs, io, os::unix::fs::MetadataExt as _, path::PathBuf};
 
 use caps::{CapSet, Capability};
 
-use super::load::{self, At, Facts, Mode, attach_each};
+use super::{
+    load::{self, Facts, attach_each},
+    probes::{At, Mode},
+    refusal::Error,
+};
 
 /// Needed to load and attach the probes and to see kernel addresses. CAP_SYS_ADMIN stands for the
 /// first two.
@@ -40,7 +44,7 @@ pub struct Support {
     /// Where the offsets come from.
     pub btf: PathBuf,
     /// Outcome of gathering what the probes need: how many handlers of keys are known here.
-    pub facts: Result<usize, load::Error>,
+    pub facts: Result<usize, Error>,
     /// What became of each way to attach; empty where the facts are lacking.
     pub modes: Vec<Trial>,
 }
@@ -51,7 +55,7 @@ pub struct Trial {
     /// The way.
     pub mode: Mode,
     /// Each probe, or why not even the maps could be made.
-    pub outcome: Result<Vec<Hook>, load::Error>,
+    pub outcome: Result<Vec<Hook>, Error>,
 }
 
 /// One probe, tried.
@@ -62,7 +66,7 @@ pub struct Hook {
     /// Entry or return.
     pub at: At,
     /// Whether it was loaded and attached.
-    pub outcome: Result<(), load::Error>,
+    pub outcome: Result<(), Error>,
 }
 
 impl Trial {

@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use crate::kernel::{
-    load::{self, At, Mode},
+    probes::{At, Mode},
+    refusal::Error,
     support::{Support, Trial, names},
 };
 
@@ -164,8 +165,8 @@ fn facts(support: &Support) -> Vec<Check> {
     let text = error.to_string();
     match error {
         // Told under capabilities already.
-        load::Error::Capabilities(_) => Vec::new(),
-        load::Error::Btf { .. } | load::Error::BadBtf { .. } => vec![check(
+        Error::Capabilities(_) => Vec::new(),
+        Error::Btf { .. } | Error::BadBtf { .. } => vec![check(
             "BTF",
             Status::Fail,
             text,
@@ -173,7 +174,7 @@ fn facts(support: &Support) -> Vec<Check> {
                 "boot a kernel with CONFIG_DEBUG_INFO_BTF=y, or give the BTF of this very kernel with --btf FILE",
             ),
         )],
-        load::Error::Missing(_) => {
+        Error::Missing(_) => {
             vec![check(
                 "BTF",
                 Status::Fail,
@@ -225,7 +226,7 @@ fn attach(trial: &Trial, works: bool, better: bool) -> Vec<Check> {
     let refused = hooks
         .iter()
         .filter_map(|hook| hook.outcome.as_ref().err())
-        .all(load::Error::is_refusal);
+        .all(Error::is_refusal);
     hooks
         .iter()
         .filter_map(|hook| Some((hook, hook.outcome.as_ref().err()?)))

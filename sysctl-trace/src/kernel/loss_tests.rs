@@ -1,0 +1,93 @@
+use super::*;
+
+/// Nothing but one program's counts, and how often programs were passed over.
+fn lost_with(change: impl FnOnce(&mut PerProgram<Losses>), passed_over: &[(Program, u64)]) -> Lost {
+    let mut counted = [Losses::default(); Program::COUNT as usize];
+    change(&mut counted);
+    let mut missed = [0; Program::COUNT as usize];
+    for &(program, times) in passed_over {
+        missed[program as usize] = times;
+    }
+    lost(&counted, &missed)
+}
+
+fn probe_missed(probe_missed: u64) -> Lost {
+    Lost {
+        probe_missed,
+        ..Lost::default()
+    }
+}
+
+#[test]
+fn nothing_is_lost_where_the_other_program_dealt_with_it() {
+    let seen = |counted: &mut PerProgram<Losses>| {
+        counted[Program::EnterKprobe as usize].handled = 100;
+        counted[Program::ReturnTrampoline as usize].handled = 93;
+        counted[Program::ReturnKprobe as usize].handled = 7;
+    };
+    let passed_over = [
+        (Program::EnterTrampoline, 5),
+        (Program::ReturnTrampoline, 7),
+    ];
+    assert_eq!(lost_with(seen, &passed_over), Lost::default());
+}
+
+#[test]
+fn what_both_were_passed_over_for_is_lost() {
+    let seen = |counted: &mut PerProgram<Losses>| {
+        counted[Program::EnterKprobe as usize].handled = 90;
+        counted[Program::EnterTrampoline as usize].handled = 6;
+        counted[Program::ReturnTrampoline as usize].handled = 86;
+        counted[Program::ReturnKprobe as usize].handled = 7;
+    };
+    let passed_over = [(Program::EnterKprobe, 10), (Program::ReturnTrampoline, 10)];
+    assert_eq!(lost_with(seen, &passed_over), probe_missed(4 + 3));
+}
+
+#[test]
+fn without_a_second_program_what_is_passed_over_is_lost() {
+    let trampolines = [
+        (Program::EnterTrampoline, 2),
+        (Program::ReturnTrampoline, 3),
+    ];
+    assert_eq!(lost_with(|_| {}, &trampolines), probe_missed(5));
+    let kprobes = [(Program::EnterKprobe, 2), (Program::ReturnKprobe, 3)];
+    assert_eq!(lost_with(|_| {}, &kprobes), probe_missed(5));
+    let netns = [(Program::NetnsCreate, 2), (Program::NetnsDestroy, 3)];
+    assert_eq!(lost_with(|_| {}, &netns), probe_missed(5));
+}
+
+#[test]
+fn a_return_that_is_noticed_and_counted_is_lost_once() {
+    let noticed = |counted: &mut PerProgram<Losses>| {
+        counted[Program::EnterKprobe as usize].return_missed = 2;
+    };
+    let passed_over = [(Program::ReturnTrampoline, 3)];
+    assert_eq!(lost_with(noticed, &passed_over), probe_missed(3));
+    assert_eq!(lost_with(noticed, &[]), probe_missed(2));
+}
+
+#[test]
+fn a_write_that_neither_entry_could_remember_is_lost_once() {
+    let full = |counted: &mut PerProgram<Losses>| {
+        counted[Program::EnterKprobe as usize].in_flight = 4;
+        counted[Program::EnterTrampoline as usize].in_flight = 3;
+        counted[Program::EnterKprobe as usize].unreadable = 1;
+        counted[Program::EnterTrampoline as usize].unreadable = 1;
+        counted[Program::ReturnTrampoline as usize].unreadable = 1;
+    };
+    let expected = Lost {
+        in_flight: 4,
+        unreadable: 2,
+        ..Lost::default()
+    };
+    assert_eq!(lost_with(full, &[]), expected);
+}
+
+#[test]
+fn every_program_that_sends_can_find_the_buffer_full() {
+    for program in Program::ALL {
+        let full = |counted: &mut PerProgram<Losses>| counted[program as usize].ring_full = 9;
+        assert_eq!(lost_with(full, &[]).ring_full, 9);
+    }
+}
