@@ -194,7 +194,8 @@ fn facts(support: &Support) -> Vec<Check> {
     }
 }
 
-/// One way to attach. Where another works, its failure is only a remark.
+/// One way to attach. Where another works, its failure is only a remark; kprobes are wanted beside
+/// trampolines, too.
 fn attach(trial: &Trial, works: bool, better: bool) -> Vec<Check> {
     let name = match trial.mode {
         Mode::Typed => "fentry/fexit",
@@ -203,7 +204,7 @@ fn attach(trial: &Trial, works: bool, better: bool) -> Vec<Check> {
     };
     let worst = if !works {
         Status::Fail
-    } else if better {
+    } else if better && trial.mode != Mode::Kprobe {
         Status::Ok
     } else {
         Status::Warn
