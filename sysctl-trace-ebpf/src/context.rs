@@ -39,12 +39,12 @@ pub fn record_actor<R: Reach>(draft: &mut Draft) -> Option<()> {
     actor.capabilities_effective = R::load(cred, setting!(offsets.cred_cap_effective))?;
     actor.start_boottime_ns = R::load(leader, setting!(offsets.task_start_boottime))?;
     actor.arg_start = arg_start::<R>(task).unwrap_or(0);
-    actor.padding = 0;
     actor.comm = comm::<R>(task)?;
     actor.user_inum = R::load(user_ns, setting!(offsets.user_namespace_inum)).unwrap_or(0);
     record_namespaces::<R>(task, actor);
 
     draft.acted.actor.executable = executable::<R>(draft, task);
+    draft.acted.actor.executable_mnt_inum = draft.mount_inum();
     record_ancestors::<R>(draft, leader);
     record_cgroup::<R>(draft, task);
     draft.acted.actor.text_len = draft.mark() as u32;
@@ -102,10 +102,16 @@ fn arg_start<R: Reach>(task: Address) -> Option<u64> {
     R::load(mm, setting!(offsets.mm_arg_start))
 }
 
-/// Name of the file that a task executes; none for kernel threads.
+/// Name of the file that a task executes; none for kernel threads. Where it is mounted, the draft
+/// tells afterwards: [`Draft::mount_inum`].
 #[inline(always)]
 fn executable<R: Reach>(draft: &mut Draft, task: Address) -> Span {
-    let Some((name, len)) = executable_name::<R>(task) else {
+    let Some(file) = executable_file::<R>(task) else {
+        draft.forget_mount();
+        return Span::NONE;
+    };
+    look_at_mount::<R>(draft, file);
+    let Some((name, len)) = file_name::<R>(file) else {
         return Span::NONE;
     };
     // By its length: copying up to a NUL goes byte by byte.
@@ -114,15 +120,45 @@ fn executable<R: Reach>(draft: &mut Draft, task: Address) -> Span {
 }
 
 #[inline(always)]
-fn executable_name<R: Reach>(task: Address) -> Option<(Address, u32)> {
+fn executable_file<R: Reach>(task: Address) -> Option<Address> {
     let mm = R::load::<Address>(task, setting!(offsets.task_mm))?;
     let file = R::load::<Address>(mm, setting!(offsets.mm_exe_file))?;
+    (!file.is_null()).then_some(file)
+}
+
+#[inline(always)]
+fn file_name<R: Reach>(file: Address) -> Option<(Address, u32)> {
     let dentry = R::load::<Address>(file, setting!(offsets.file_dentry))?;
     let name = R::load::<Address>(dentry, setting!(offsets.dentry_name))?;
     if name.is_null() {
         return None;
     }
     Some((name, R::load(dentry, setting!(offsets.dentry_name_len))?))
+}
+
+/// Finds the mount namespace that the mount of a file belongs to. What is found goes to memory, so
+/// that the verifier goes on from the same state, whichever way it came.
+#[inline(always)]
+fn look_at_mount<R: Reach>(draft: &mut Draft, file: Address) {
+    let Some(mount) = R::load::<Address>(file, setting!(offsets.file_mnt)) else {
+        draft.forget_mount();
+        return;
+    };
+    // An actor and its ancestors mostly come from the same mount.
+    let (mount, known) = draft.look_at_mount(mount);
+    if known {
+        return;
+    }
+    draft.set_mount_inum(0);
+    // By helper: the kernel admits no plain load from what a typed pointer is a part of. Where the
+    // mount belongs to no namespace, there is NULL or an error in its place, which can't be read.
+    let whole = mount.wrapping_sub(u64::from(setting!(offsets.mount_mnt))) as Address;
+    if let Some(namespace) = read::<Address>(at(whole, setting!(offsets.mount_mnt_ns)))
+        && let Some(inum) = read::<u32>(at(namespace, setting!(offsets.mnt_namespace_inum)))
+        && inum != setting!(anonymous_mnt_inum)
+    {
+        draft.set_mount_inum(inum);
+    }
 }
 
 /// Parent, grandparent and so on, up to pid 1 or the first eight. The idle task, pid 0, is none.
@@ -144,9 +180,12 @@ fn record_ancestors<R: Reach>(draft: &mut Draft, leader: Address) {
             break;
         }
         let executable = executable::<R>(draft, leader);
+        let executable_mnt_inum = draft.mount_inum();
         let ancestor = &mut draft.acted.actor.ancestors[place];
         ancestor.pid = pid;
         ancestor.executable = executable;
+        ancestor.executable_mnt_inum = executable_mnt_inum;
+        ancestor.padding = 0;
         ancestor.start_boottime_ns =
             R::load(leader, setting!(offsets.task_start_boottime)).unwrap_or(0);
         ancestor.comm = comm::<R>(leader).unwrap_or([0; 16]);
@@ -245,6 +284,14 @@ fn record_names(draft: &mut Draft, leaf: Address) -> bool {
         node = parent;
     }
     false
+}
+
+/// What tells the cgroup of a task from all others: the id of its kernfs node, and whether that is
+/// in the version 2 hierarchy.
+#[inline(always)]
+pub fn cgroup_id<R: Reach>(task: Address) -> Option<(u64, bool)> {
+    let (node, unified) = cgroup_node::<R>(task)?;
+    Some((R::load(node, setting!(offsets.kernfs_node_id))?, unified))
 }
 
 /// The node of a task's cgroup, and whether it is in the version 2 hierarchy.

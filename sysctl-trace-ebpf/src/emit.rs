@@ -43,6 +43,10 @@ pub struct Draft {
     left: u64,
     /// Where the bytes are that were left out last.
     skipped: u64,
+    /// The mount (`struct vfsmount *`) that was looked at last; 0 before the first.
+    mount: u64,
+    /// Inode number of the mount namespace that it belongs to.
+    mount_inum: u32,
 }
 
 /// Counts one loss that a program saw.
@@ -70,24 +74,27 @@ impl Draft {
         // SAFETY: see DRAFTS for why nobody else holds it.
         let draft = unsafe { &mut *draft };
         draft.set_len(0);
+        draft.forget_mount();
         draft.acted.header.cut = 0;
         Some(draft)
     }
 
-    /// Sends the fixed part and as much text as there is.
+    /// Sends the fixed part and as much text as there is; whether there was room.
     #[inline(always)]
-    pub fn send(&self, program: Program) {
+    pub fn send(&self, program: Program) -> bool {
         let len = self.len();
         if len > TEXT_MAX + PIECE_MAX {
-            return;
+            return false;
         }
         // SAFETY: the bytes lie within this draft.
         let bytes = unsafe {
             core::slice::from_raw_parts(addr_of!(*self).cast::<u8>(), size_of::<Acted>() + len)
         };
-        if EVENTS.output::<[u8]>(bytes, 0).is_err() {
+        let sent = EVENTS.output::<[u8]>(bytes, 0).is_ok();
+        if !sent {
             count(program, |losses| &mut losses.ring_full);
         }
+        sent
     }
 
     /// Appends a NUL-terminated string from kernel memory: its bytes up to the NUL, at most
@@ -258,6 +265,51 @@ impl Draft {
     fn set_wanted(&mut self, wanted: u32) {
         // SAFETY: a field of this draft.
         unsafe { addr_of_mut!(self.wanted).write_volatile(wanted) }
+    }
+
+    /// Makes this mount the one that was looked at last: the same address as a plain number, and
+    /// whether it was that already.
+    #[inline(always)]
+    pub fn look_at_mount(&mut self, mount: Address) -> (u64, bool) {
+        let last = self.mount();
+        self.set_mount(mount as u64);
+        // By way of memory, which takes the type from a typed pointer: the kernel admits no
+        // arithmetic with these.
+        let mount = self.mount();
+        (mount, mount == last)
+    }
+
+    /// Makes no mount the one that was looked at last.
+    #[inline(always)]
+    pub fn forget_mount(&mut self) {
+        self.set_mount(0);
+        self.set_mount_inum(0);
+    }
+
+    #[inline(always)]
+    fn mount(&self) -> u64 {
+        // SAFETY: a field of this draft.
+        unsafe { addr_of!(self.mount).read_volatile() }
+    }
+
+    #[inline(always)]
+    fn set_mount(&mut self, mount: u64) {
+        // SAFETY: a field of this draft.
+        unsafe { addr_of_mut!(self.mount).write_volatile(mount) }
+    }
+
+    /// Inode number of the mount namespace of the mount looked at last; 0 where it belongs to none.
+    #[inline(always)]
+    pub fn mount_inum(&self) -> u32 {
+        // SAFETY: a field of this draft.
+        unsafe { addr_of!(self.mount_inum).read_volatile() }
+    }
+
+    /// Sets [`Self::mount_inum`].
+    #[inline(always)]
+    pub fn set_mount_inum(&mut self, inum: u32) {
+        // SAFETY: a field of this draft.
+        unsafe { addr_of_mut!(self.mount_inum).write_volatile(inum) }
     }
 
     /// The length is kept in the record and read back each time: the verifier knows nothing of

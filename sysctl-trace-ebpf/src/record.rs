@@ -24,6 +24,14 @@ pub const KIND_NETNS_DESTROY: u32 = 1;
 pub const KIND_NETNS_CREATE: u32 = 2;
 /// [`Header::kind`] of an [`Acted`] that tells of a write.
 pub const KIND_SYSCTL_WRITE: u32 = 3;
+/// [`Header::kind`] of an [`Acted`] that tells of a task seen in a network namespace: the first of
+/// its cgroup there.
+pub const KIND_NETNS_ENTER: u32 = 4;
+
+/// [`Deed::entered_by`]: the task went in by setns(2).
+pub const ENTERED_BY_SETNS: u32 = 1;
+/// [`Deed::entered_by`]: the task is in it and has executed a program.
+pub const ENTERED_BY_EXEC: u32 = 2;
 
 /// Stands at the beginning of every record.
 #[cfg_attr(
@@ -109,6 +117,10 @@ pub struct Ancestor {
     pub pid: u32,
     /// File name of the executable; [`Span::NONE`] for kernel threads.
     pub executable: Span,
+    /// As [`Actor::executable_mnt_inum`].
+    pub executable_mnt_inum: u32,
+    /// Ends the gap before the next; always 0.
+    pub padding: u32,
     /// `task.group_leader.comm`, up to the first NUL.
     pub comm: [u8; COMM_LEN],
 }
@@ -155,15 +167,19 @@ pub struct Actor {
     /// Bytes at the beginning of the record's text that are the actor's: the same process gives
     /// the same bytes, whatever it does.
     pub text_len: u32,
-    /// Ends the gap before the ancestors.
-    pub padding: u32,
+    /// The mount namespace that the executable is mounted in:
+    /// `mm.exe_file.f_path.mnt` → `mount.mnt_ns.ns.inum`. It stays when the task moves to another
+    /// mount namespace, and no name can forge it. 0 for kernel threads and where the mount belongs
+    /// to none: a memfd's, one that was taken down, one that is not attached yet.
+    pub executable_mnt_inum: u32,
     /// `task.comm` of the acting thread, up to the first NUL.
     pub comm: [u8; COMM_LEN],
     /// Parent, grandparent and so on.
     pub ancestors: [Ancestor; ANCESTORS_MAX],
 }
 
-/// What was done: to a key, or to a new namespace's net.core.somaxconn.
+/// What was done: to a key, or to a new namespace's net.core.somaxconn. Of a task that entered a
+/// namespace nothing but how.
 #[cfg_attr(
     not(target_arch = "bpf"),
     derive(Debug, FromBytes, Immutable, IntoBytes, KnownLayout)
@@ -193,6 +209,10 @@ pub struct Deed {
     pub new: Span,
     /// Bytes of text in this record.
     pub text_len: u32,
+    /// Entering: how, one of the `ENTERED_BY_` constants; else 0.
+    pub entered_by: u32,
+    /// Ends the gap before the actor; always 0.
+    pub padding: u32,
 }
 
 /// A network namespace is gone. Nobody in particular did it.
@@ -217,9 +237,9 @@ pub struct NetnsDestroy {
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct Acted {
-    /// [`KIND_NETNS_CREATE`] or [`KIND_SYSCTL_WRITE`].
+    /// [`KIND_NETNS_CREATE`], [`KIND_SYSCTL_WRITE`] or [`KIND_NETNS_ENTER`].
     pub header: Header,
-    /// The new namespace, or the one that the write landed in.
+    /// The new namespace, the one that the write landed in, or the one entered.
     pub netns: Netns,
     /// What was done.
     pub deed: Deed,
@@ -228,8 +248,8 @@ pub struct Acted {
 }
 
 const _: () = assert!(size_of::<NetnsDestroy>() == 32);
-const _: () = assert!(size_of::<Ancestor>() == 32);
-const _: () = assert!(size_of::<Actor>() == 96 + 32 * ANCESTORS_MAX);
-const _: () = assert!(size_of::<Deed>() == 56);
-const _: () = assert!(size_of::<Acted>() == 16 + 16 + 56 + size_of::<Actor>());
+const _: () = assert!(size_of::<Ancestor>() == 40);
+const _: () = assert!(size_of::<Actor>() == 96 + 40 * ANCESTORS_MAX);
+const _: () = assert!(size_of::<Deed>() == 64);
+const _: () = assert!(size_of::<Acted>() == 16 + 16 + 64 + size_of::<Actor>());
 const _: () = assert!(size_of::<Acted>().is_multiple_of(8));

@@ -21,6 +21,9 @@ pub struct Settings {
     pub offsets: Offsets,
     /// Values of the kernel's `enum iter_type`, or bits of `iov_iter.type` before 5.14.
     pub iter: IterKinds,
+    /// Inode number of every mount namespace that is not attached to the tree of files;
+    /// [`ABSENT`] where these have 0.
+    pub anonymous_mnt_inum: u32,
     /// Keeps what follows aligned; always 0.
     pub padding: u32,
     /// Kernel addresses from kallsyms.
@@ -52,6 +55,7 @@ pub struct Offsets {
     pub cred_cap_effective: u32,
     pub cred_user_ns: u32,
     pub user_namespace_inum: u32,
+    pub nsset_nsproxy: u32,
     pub nsproxy_net_ns: u32,
     pub nsproxy_mnt_ns: u32,
     pub nsproxy_cgroup_ns: u32,
@@ -66,7 +70,11 @@ pub struct Offsets {
     pub mm_exe_file: u32,
     pub mm_arg_start: u32,
     pub file_dentry: u32,
+    pub file_mnt: u32,
     pub file_inode: u32,
+    /// Where the `vfsmount` that a path names lies within its `mount`.
+    pub mount_mnt: u32,
+    pub mount_mnt_ns: u32,
     pub dentry_name: u32,
     pub dentry_name_len: u32,
     pub css_set_dfl_cgrp: u32,
@@ -81,6 +89,8 @@ pub struct Offsets {
     pub kernfs_node_parent: u32,
     pub net_inum: u32,
     pub net_cookie: u32,
+    /// A random number of each namespace; [`ABSENT`] where the kernel has none.
+    pub net_hash_mix: u32,
     pub net_user_ns: u32,
     pub net_somaxconn: u32,
     pub net_sysctls: u32,
@@ -243,11 +253,15 @@ pub enum Program {
     ReturnTrampoline = 4,
     /// The kretprobe there.
     ReturnKprobe = 5,
+    /// The return of netns_install.
+    NetnsEnter = 6,
+    /// A task has executed a program.
+    NetnsExec = 7,
 }
 
 impl Program {
     /// How many programs there are.
-    pub const COUNT: u32 = 6;
+    pub const COUNT: u32 = 8;
 
     /// Every program, each at its place.
     pub const ALL: [Self; Self::COUNT as usize] = [
@@ -257,6 +271,8 @@ impl Program {
         Self::EnterKprobe,
         Self::ReturnTrampoline,
         Self::ReturnKprobe,
+        Self::NetnsEnter,
+        Self::NetnsExec,
     ];
 
     /// A bit of its own.

@@ -3,8 +3,8 @@
 use smol_str::{SmolStr, SmolStrBuilder};
 use sysctl_trace_ebpf::{
     record::{
-        self, Acted, Actor, CUT_REQUESTED, KIND_NETNS_CREATE, KIND_NETNS_DESTROY,
-        KIND_SYSCTL_WRITE, NetnsDestroy, Span,
+        self, Acted, Actor, CUT_REQUESTED, ENTERED_BY_EXEC, ENTERED_BY_SETNS, KIND_NETNS_CREATE,
+        KIND_NETNS_DESTROY, KIND_NETNS_ENTER, KIND_SYSCTL_WRITE, NetnsDestroy, Span,
     },
     settings::ValueKind,
 };
@@ -21,6 +21,17 @@ pub enum Record<'a> {
     NetnsCreate(Deed<'a>),
     /// A key was written.
     SysctlWrite(Deed<'a>),
+    /// A task was seen in a network namespace: the first of its cgroup there.
+    NetnsEnter(Deed<'a>),
+}
+
+/// How a task came to be seen in a network namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EnteredBy {
+    /// It went in by setns(2).
+    Setns,
+    /// It was there and executed a program.
+    Exec,
 }
 
 /// Something that a task did.
@@ -51,14 +62,14 @@ pub fn record(bytes: &[u8]) -> Result<Record<'_>, Error> {
             let (destroy, _) = NetnsDestroy::ref_from_prefix(bytes).map_err(|_| short())?;
             Ok(Record::NetnsDestroy(destroy))
         }
-        kind @ (KIND_NETNS_CREATE | KIND_SYSCTL_WRITE) => {
+        kind @ (KIND_NETNS_CREATE | KIND_SYSCTL_WRITE | KIND_NETNS_ENTER) => {
             let (acted, rest) = Acted::ref_from_prefix(bytes).map_err(|_| short())?;
             let text = rest.get(..acted.deed.text_len as usize).ok_or_else(short)?;
             let deed = Deed { acted, text };
-            Ok(if kind == KIND_NETNS_CREATE {
-                Record::NetnsCreate(deed)
-            } else {
-                Record::SysctlWrite(deed)
+            Ok(match kind {
+                KIND_NETNS_CREATE => Record::NetnsCreate(deed),
+                KIND_NETNS_ENTER => Record::NetnsEnter(deed),
+                _ => Record::SysctlWrite(deed),
             })
         }
         kind => Err(Error::Kind(kind)),
@@ -81,6 +92,15 @@ impl<'a> Deed<'a> {
             .get(..self.acted.actor.text_len as usize)
             .unwrap_or(&[]);
         (&self.acted.actor, text)
+    }
+
+    /// How the task came to be seen; `None` in records of other kinds.
+    pub const fn entered_by(&self) -> Option<EnteredBy> {
+        match self.acted.deed.entered_by {
+            ENTERED_BY_SETNS => Some(EnteredBy::Setns),
+            ENTERED_BY_EXEC => Some(EnteredBy::Exec),
+            _ => None,
+        }
     }
 
     /// Whether something could not be told in full: one of the record's `CUT_` constants.

@@ -29,6 +29,24 @@ fn deed(bytes: &[u8]) -> Deed<'_> {
 }
 
 #[test]
+fn a_task_that_entered_says_how() {
+    for (number, expected) in [
+        (ENTERED_BY_SETNS, Some(EnteredBy::Setns)),
+        (ENTERED_BY_EXEC, Some(EnteredBy::Exec)),
+        (0, None),
+        (99, None),
+    ] {
+        let mut acted = Acted::new_zeroed();
+        acted.header.kind = KIND_NETNS_ENTER;
+        acted.deed.entered_by = number;
+        match record(acted.as_bytes()) {
+            Ok(Record::NetnsEnter(deed)) => assert_eq!(deed.entered_by(), expected),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
 fn keys_are_read_from_the_top_and_dots_swapped() {
     let bytes = write(b"forwarding\0eth0.100\0conf\0ipv4\0net\0\0", b"1\n", 0);
     let deed = deed(&bytes);

@@ -1,8 +1,10 @@
 //! The hooks, one family a file. Each states the kernel prototype that it relies on.
 //!
 //! Every hook exists twice: as a BTF trampoline (`…_fentry`, `…_fexit`) and as a kprobe
-//! (`…_kprobe`, `…_kretprobe`). User space loads one of the two; the logic is shared.
+//! (`…_kprobe`, `…_kretprobe`). User space loads one of the two; the logic is shared. The one on a
+//! tracepoint is the same for both.
 
+mod enter;
 mod netns;
 mod requested;
 mod sysctl;

@@ -2,7 +2,8 @@
 
 use aya_ebpf::{
     helpers::generated::bpf_ktime_get_boot_ns,
-    macros::{fentry, fexit, kprobe, kretprobe},
+    macros::{fentry, fexit, kprobe, kretprobe, map},
+    maps::Array,
     programs::{FEntryContext, FExitContext, ProbeContext, RetProbeContext},
 };
 use sysctl_trace_ebpf::{
@@ -68,7 +69,7 @@ fn created(net: Address) {
 
 /// Address of the current task's network namespace.
 #[inline(always)]
-fn caller_net() -> Option<u64> {
+pub fn caller_net() -> Option<u64> {
     let proxy = ByHelper::load::<Address>(ByHelper::current(), setting!(offsets.task_nsproxy))?;
     ByHelper::load::<u64>(proxy, setting!(offsets.nsproxy_net_ns))
 }
@@ -107,16 +108,37 @@ fn record_created(net: Result<Address, i64>) -> Option<()> {
         old: Span::NONE,
         new: Span::NONE,
         text_len: 0,
+        entered_by: 0,
+        padding: 0,
     };
     record_actor::<ByHelper>(draft)?;
     draft.send(Program::NetnsCreate);
     Some(())
 }
 
-/// The network namespace of the node: that of the first task, which is the parent of pid 1. It is
-/// reached through the current task, as not every kernel shows the addresses of its objects.
+/// Address of the node's network namespace, once it has been found; 0 before.
+#[map(name = "INIT_NET")]
+static INIT_NET: Array<u64> = Array::with_max_entries(1, 0);
+
+/// The network namespace of the node.
 #[inline(always)]
-fn init_net() -> Option<Address> {
+pub fn init_net() -> Option<Address> {
+    let place = INIT_NET.get_ptr_mut(0)?;
+    // SAFETY: the map keeps the place alive, and whoever writes there writes the same number.
+    let known = unsafe { place.read_volatile() };
+    if known != 0 {
+        return Some(known as Address);
+    }
+    let found = find_init_net()?;
+    // SAFETY: as above.
+    unsafe { place.write_volatile(found as u64) };
+    Some(found)
+}
+
+/// The network namespace of the first task, which is the parent of pid 1. It is reached through the
+/// current task, as not every kernel shows the addresses of its objects.
+#[inline(always)]
+fn find_init_net() -> Option<Address> {
     let pid = ByHelper::load::<Address>(ByHelper::current(), setting!(offsets.task_thread_pid))?;
     let outermost = at(pid, setting!(offsets.pid_numbers));
     let namespace = read::<Address>(at(outermost, setting!(offsets.upid_ns)))?;

@@ -228,6 +228,8 @@ fn record<R: Reach>(program: Program, pending: &Pending, result: i64) -> Option<
         old: Span::NONE,
         new: Span::NONE,
         text_len: 0,
+        entered_by: 0,
+        padding: 0,
     };
     record_actor::<R>(draft)?;
     record_path(draft, pending);

@@ -9,7 +9,7 @@ use std::{
 use aya::{
     Btf, Ebpf, EbpfLoader, Endianness,
     maps::{HashMap, MapData},
-    programs::{FEntry, FExit, KProbe, ProgramError},
+    programs::{FEntry, FExit, KProbe, ProgramError, RawTracePoint},
 };
 use rustix::process::{Resource, Rlimit, setrlimit};
 use sysctl_trace_ebpf::settings::{SETTINGS_SYMBOL, Settings, Symbols as SymbolSettings};
@@ -68,6 +68,7 @@ impl Facts {
         let settings = Settings {
             offsets,
             iter,
+            anonymous_mnt_inum: offsets::anonymous_mnt_inum(&types),
             padding: 0,
             symbols: SymbolSettings {
                 net_ctl_header_lookup: required(NET_CTL_HEADER_LOOKUP)?,
@@ -108,7 +109,8 @@ impl Attached {
             let program = self.ebpf.program(probe.name);
             let fd = program.and_then(|program| program.fd().ok());
             let count = fd.and_then(|fd| misses(fd.as_fd().as_raw_fd()));
-            counts[probe.program as usize] = count.unwrap_or(0);
+            // Both ends of one thing may have the same place.
+            counts[probe.program as usize] += count.unwrap_or(0);
         }
         counts
     }
@@ -194,7 +196,7 @@ pub fn attach_each(
         // Ids of functions are those of the running kernel, whatever file the offsets come from.
         (Mode::Typed | Mode::Trampoline, None) => Some(Btf::from_sys_fs()?),
     };
-    let results = mode.probes().into_iter().map(|probe| {
+    let results = mode.probes().iter().map(|&probe| {
         let result = hang(&mut ebpf, &probe, btf.as_ref());
         (
             probe,
@@ -223,25 +225,27 @@ fn hang(ebpf: &mut Ebpf, probe: &Probe, btf: Option<&Btf>) -> Result<(), Program
     let program = ebpf
         .program_mut(probe.name)
         .ok_or(ProgramError::NotLoaded)?;
-    match (probe.by, btf) {
+    match (probe.by, probe.at) {
         (By::Kprobe, _) => {
             let program: &mut KProbe = program.try_into()?;
             program.load()?;
             program.attach(probe.function, 0)?;
         }
-        (By::Trampoline, None) => return Err(ProgramError::NotLoaded),
-        (By::Trampoline, Some(btf)) => match probe.at {
-            At::Entry => {
-                let program: &mut FEntry = program.try_into()?;
-                program.load(probe.function, btf)?;
-                program.attach()?;
-            }
-            At::Return => {
-                let program: &mut FExit = program.try_into()?;
-                program.load(probe.function, btf)?;
-                program.attach()?;
-            }
-        },
+        (By::RawTracepoint, _) | (_, At::Tracepoint) => {
+            let program: &mut RawTracePoint = program.try_into()?;
+            program.load()?;
+            program.attach(probe.function)?;
+        }
+        (By::Trampoline, At::Entry) => {
+            let program: &mut FEntry = program.try_into()?;
+            program.load(probe.function, btf.ok_or(ProgramError::NotLoaded)?)?;
+            program.attach()?;
+        }
+        (By::Trampoline, At::Return) => {
+            let program: &mut FExit = program.try_into()?;
+            program.load(probe.function, btf.ok_or(ProgramError::NotLoaded)?)?;
+            program.attach()?;
+        }
     }
     Ok(())
 }

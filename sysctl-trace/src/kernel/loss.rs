@@ -21,16 +21,23 @@ pub fn lost(counted: &PerProgram<Losses>, passed_over: &PerProgram<u64>) -> Lost
         by_both(one, other).max(by_both(other, one))
     };
 
-    let mut lost = Lost {
-        probe_missed: passed_over(Program::NetnsCreate) + passed_over(Program::NetnsDestroy),
-        ..Lost::default()
-    };
+    let mut lost = Lost::default();
+    for program in [
+        Program::NetnsCreate,
+        Program::NetnsDestroy,
+        Program::NetnsEnter,
+        Program::NetnsExec,
+    ] {
+        lost.probe_missed += passed_over(program);
+    }
     for program in Program::ALL {
         lost.ring_full += counted(program).ring_full;
     }
     for program in [
         Program::NetnsCreate,
         Program::NetnsDestroy,
+        Program::NetnsEnter,
+        Program::NetnsExec,
         Program::ReturnTrampoline,
         Program::ReturnKprobe,
     ] {
@@ -41,6 +48,7 @@ pub fn lost(counted: &PerProgram<Losses>, passed_over: &PerProgram<u64>) -> Lost
     let (first, second) = (counted(trampoline), counted(kprobe));
     lost.unreadable += first.unreadable.max(second.unreadable);
     lost.in_flight += first.in_flight.max(second.in_flight);
+    lost.in_flight += counted(Program::NetnsEnter).in_flight;
     lost.probe_missed += unseen(trampoline, kprobe);
     // A return that nobody saw the programs also notice by themselves, when the thread writes
     // again.

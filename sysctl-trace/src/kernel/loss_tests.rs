@@ -55,6 +55,23 @@ fn without_a_second_program_what_is_passed_over_is_lost() {
     assert_eq!(lost_with(|_| {}, &kprobes), probe_missed(5));
     let netns = [(Program::NetnsCreate, 2), (Program::NetnsDestroy, 3)];
     assert_eq!(lost_with(|_| {}, &netns), probe_missed(5));
+    let enter = [(Program::NetnsEnter, 2), (Program::NetnsExec, 3)];
+    assert_eq!(lost_with(|_| {}, &enter), probe_missed(5));
+}
+
+#[test]
+fn what_could_not_be_told_of_a_task_that_entered_is_lost() {
+    let entering = |counted: &mut PerProgram<Losses>| {
+        counted[Program::NetnsEnter as usize].unreadable = 1;
+        counted[Program::NetnsExec as usize].unreadable = 2;
+        counted[Program::NetnsEnter as usize].in_flight = 4;
+    };
+    let expected = Lost {
+        in_flight: 4,
+        unreadable: 3,
+        ..Lost::default()
+    };
+    assert_eq!(lost_with(entering, &[]), expected);
 }
 
 #[test]

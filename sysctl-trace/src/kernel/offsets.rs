@@ -5,10 +5,11 @@ use sysctl_trace_ebpf::settings::{ABSENT, IterKinds, Offsets};
 use super::btf::Btf;
 
 /// Names of all types that are looked at.
-pub const TYPES: [&str; 31] = [
+pub const TYPES: [&str; 34] = [
     "task_struct",
     "cred",
     "user_namespace",
+    "nsset",
     "nsproxy",
     "mnt_namespace",
     "cgroup_namespace",
@@ -18,6 +19,7 @@ pub const TYPES: [&str; 31] = [
     "mm_struct",
     "file",
     "dentry",
+    "mount",
     "css_set",
     "cgroup_subsys_id",
     "cgroup_subsys_state",
@@ -37,6 +39,7 @@ pub const TYPES: [&str; 31] = [
     "kvec",
     "bio_vec",
     "page",
+    "init_ns_ino",
 ];
 
 /// A field that this kernel's BTF does not have.
@@ -76,6 +79,7 @@ pub fn offsets(btf: &Btf<'_>) -> Result<Offsets, Missing> {
         cred_cap_effective: field("cred", "cap_effective")?,
         cred_user_ns: field("cred", "user_ns")?,
         user_namespace_inum: field("user_namespace", "ns.inum")?,
+        nsset_nsproxy: field("nsset", "nsproxy")?,
         nsproxy_net_ns: field("nsproxy", "net_ns")?,
         nsproxy_mnt_ns: field("nsproxy", "mnt_ns")?,
         nsproxy_cgroup_ns: field("nsproxy", "cgroup_ns")?,
@@ -91,6 +95,9 @@ pub fn offsets(btf: &Btf<'_>) -> Result<Offsets, Missing> {
         mm_arg_start: field("mm_struct", "arg_start")?,
         file_dentry: field("file", "f_path.dentry")?,
         file_inode: field("file", "f_inode")?,
+        file_mnt: field("file", "f_path.mnt")?,
+        mount_mnt: field("mount", "mnt")?,
+        mount_mnt_ns: field("mount", "mnt_ns")?,
         dentry_name: field("dentry", "d_name.name")?,
         dentry_name_len: field("dentry", "d_name.len")?,
         css_set_dfl_cgrp: field("css_set", "dfl_cgrp")?,
@@ -109,6 +116,7 @@ pub fn offsets(btf: &Btf<'_>) -> Result<Offsets, Missing> {
             Some(_) => ABSENT,
             None => optional("net", "net_cookie"),
         },
+        net_hash_mix: optional("net", "hash_mix"),
         net_user_ns: field("net", "user_ns")?,
         net_somaxconn: field("net", "core.sysctl_somaxconn")?,
         net_sysctls: field("net", "sysctls")?,
@@ -145,6 +153,13 @@ pub fn offsets(btf: &Btf<'_>) -> Result<Offsets, Missing> {
         bio_vec_offset: field("bio_vec", "bv_offset")?,
         page_size_of: size("page")?,
     })
+}
+
+/// Inode number of the mount namespaces of detached mounts: 0, of which nothing has to be known,
+/// where the kernel has no name for it.
+pub fn anonymous_mnt_inum(btf: &Btf<'_>) -> u32 {
+    btf.enum_value("init_ns_ino", "MNT_NS_ANON_INO")
+        .unwrap_or(ABSENT)
 }
 
 /// How this kernel numbers what an iov_iter walks over.

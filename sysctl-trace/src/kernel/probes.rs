@@ -20,21 +20,23 @@ pub struct Probe {
     pub program: Program,
     /// Its name in the object.
     pub name: &'static str,
-    /// The kernel function.
+    /// The kernel function or tracepoint.
     pub function: &'static str,
-    /// Entry or return.
+    /// Where of it.
     pub at: At,
     /// By what.
     pub by: By,
 }
 
-/// Which end of a function.
+/// Which end of a function, or that it is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum At {
     /// Before the first instruction.
     Entry,
     /// After the last.
     Return,
+    /// A tracepoint.
+    Tracepoint,
 }
 
 /// By what a program hangs on a function.
@@ -44,13 +46,22 @@ pub enum By {
     Trampoline,
     /// A kprobe or kretprobe.
     Kprobe,
+    /// The tracepoint's own list of those who want to know, which every kernel has.
+    RawTracepoint,
 }
 
 /// The functions that are watched.
-pub const FUNCTIONS: [&str; 3] = [COPY_NET_NS, SYSCTL_CORE_NET_EXIT, PROC_SYS_WRITE];
+pub const FUNCTIONS: [&str; 4] = [
+    COPY_NET_NS,
+    SYSCTL_CORE_NET_EXIT,
+    NETNS_INSTALL,
+    PROC_SYS_WRITE,
+];
 
 const COPY_NET_NS: &str = "copy_net_ns";
 const SYSCTL_CORE_NET_EXIT: &str = "sysctl_core_net_exit";
+const NETNS_INSTALL: &str = "netns_install";
+const SCHED_PROCESS_EXEC: &str = "sched_process_exec";
 const PROC_SYS_WRITE: &str = "proc_sys_write";
 
 impl Mode {
@@ -65,11 +76,19 @@ impl Mode {
 
     /// What has to be attached, in this order. Returns come before the entries that they belong
     /// to, so that no entry waits for a return that nobody sees.
-    pub const fn probes(self) -> [Probe; 4] {
+    pub const fn probes(self) -> &'static [Probe] {
         match self {
-            Self::Typed => [CREATE, DESTROY, RETURN_TYPED, ENTER],
-            Self::Trampoline => [CREATE, DESTROY, RETURN, ENTER],
-            Self::Kprobe => [CREATE_KPROBE, DESTROY_KPROBE, RETURN_KPROBE, ENTER_KPROBE],
+            Self::Typed => &[CREATE, DESTROY, INSTALL, EXEC, RETURN_TYPED, ENTER],
+            Self::Trampoline => &[CREATE, DESTROY, INSTALL, EXEC, RETURN, ENTER],
+            Self::Kprobe => &[
+                CREATE_KPROBE,
+                DESTROY_KPROBE,
+                INSTALL_KPROBE,
+                INSTALL_BEGIN_KPROBE,
+                EXEC,
+                RETURN_KPROBE,
+                ENTER_KPROBE,
+            ],
         }
     }
 
@@ -110,6 +129,35 @@ const DESTROY_KPROBE: Probe = Probe {
     name: "netns_destroy_kprobe",
     by: By::Kprobe,
     ..DESTROY
+};
+
+const INSTALL: Probe = Probe {
+    program: Program::NetnsEnter,
+    name: "netns_enter_fexit",
+    function: NETNS_INSTALL,
+    at: At::Return,
+    by: By::Trampoline,
+};
+
+const INSTALL_KPROBE: Probe = Probe {
+    name: "netns_enter_kretprobe",
+    by: By::Kprobe,
+    ..INSTALL
+};
+
+/// A kretprobe is not given the arguments.
+const INSTALL_BEGIN_KPROBE: Probe = Probe {
+    name: "netns_enter_kprobe",
+    at: At::Entry,
+    ..INSTALL_KPROBE
+};
+
+const EXEC: Probe = Probe {
+    program: Program::NetnsExec,
+    name: "netns_exec",
+    function: SCHED_PROCESS_EXEC,
+    at: At::Tracepoint,
+    by: By::RawTracepoint,
 };
 
 const ENTER: Probe = Probe {

@@ -1,7 +1,7 @@
 //! Facts about this kernel and this process, found by asking and trying. Facts only: what follows
 //! from them is decided elsewhere.
 
-use std::{fs, io, os::unix::fs::MetadataExt as _, path::PathBuf};
+use std::{fs, io, os::unix::fs::MetadataExt as _, path::PathBuf, sync::LazyLock};
 
 use caps::{CapSet, Capability};
 
@@ -61,9 +61,9 @@ pub struct Trial {
 /// One probe, tried.
 #[derive(Debug)]
 pub struct Hook {
-    /// The kernel function.
+    /// The kernel function or tracepoint.
     pub function: &'static str,
-    /// Entry or return.
+    /// Where of it.
     pub at: At,
     /// Whether it was loaded and attached.
     pub outcome: Result<(), Error>,
@@ -116,6 +116,16 @@ fn trial(facts: &Facts, mode: Mode) -> Trial {
             .collect()
     });
     Trial { mode, outcome }
+}
+
+/// Inode number of the mount namespace of the node: that of its first process, when it was first
+/// asked for. `None` where that can't be seen.
+pub fn node_mnt_ns() -> Option<u32> {
+    static NODE: LazyLock<Option<u32>> = LazyLock::new(|| {
+        let namespace = fs::metadata("/proc/1/ns/mnt").ok()?;
+        u32::try_from(namespace.ino()).ok()
+    });
+    *NODE
 }
 
 /// Which of these are not in effect.
