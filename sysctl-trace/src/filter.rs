@@ -21,6 +21,16 @@ pub struct Filter {
     pub comm: Globs,
     /// Against `netns.inum`.
     pub netns: Values<u32>,
+    /// Against `component.name`.
+    pub component: Globs,
+    /// Against names and ids of the process's container and of the one that `netns` belongs to.
+    pub container: Globs,
+    /// Against names and UIDs of their pods.
+    pub pod: Globs,
+    /// Against the Kubernetes namespaces of their pods.
+    pub namespace: Globs,
+    /// Against their runtimes.
+    pub runtime: Globs,
 }
 
 impl Filter {
@@ -45,6 +55,41 @@ impl Filter {
                 Some(sysctl) => self.key.admit(&[&sysctl.key, &sysctl.path]),
                 None => self.key.admit(&[]),
             }
+            && match &event.component {
+                Some(component) => self.component.admit(&[&component.name]),
+                None => self.component.admit(&[]),
+            }
+            && self.admits_containers(event)
+    }
+
+    fn admits_containers(&self, event: &Event) -> bool {
+        let given = [&self.container, &self.pod, &self.namespace, &self.runtime];
+        if given.iter().all(|globs| globs.is_empty()) {
+            return true;
+        }
+        let owner = event.netns.as_ref().and_then(|netns| netns.owner.as_ref());
+        let own = event.container.as_ref().map(|container| &***container);
+        let target = owner.and_then(|owner| owner.container.as_ref());
+        let mut containers = Vec::new();
+        let mut runtimes = Vec::new();
+        for container in [own, target].into_iter().flatten() {
+            containers.push(&*container.id);
+            containers.extend(container.name.as_deref());
+            runtimes.extend(container.runtime.as_deref());
+        }
+        let own = event.k8s.as_ref().map(|k8s| &***k8s);
+        let target = owner.and_then(|owner| owner.k8s.as_ref());
+        let mut pods = Vec::new();
+        let mut namespaces = Vec::new();
+        for k8s in [own, target].into_iter().flatten() {
+            pods.extend(k8s.pod.name.as_deref());
+            pods.extend(k8s.pod.uid.as_deref());
+            namespaces.extend(k8s.namespace.as_ref().map(|named| &*named.name));
+        }
+        self.container.admit(&containers)
+            && self.pod.admit(&pods)
+            && self.namespace.admit(&namespaces)
+            && self.runtime.admit(&runtimes)
     }
 }
 
@@ -106,6 +151,10 @@ impl Globs {
             wanted: set(&wanted)?,
             unwanted: set(&unwanted)?,
         })
+    }
+
+    const fn is_empty(&self) -> bool {
+        self.wanted.is_none() && self.unwanted.is_none()
     }
 
     /// `names` are the spellings of one value; none at all where the event lacks the field.

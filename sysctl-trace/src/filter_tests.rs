@@ -140,6 +140,50 @@ fn loss_always_passes() {
         pid: values([Sign::Wanted(1)]),
         comm: globs(&["no-such"]),
         netns: values([Sign::Wanted(1)]),
+        component: globs(&["no-such"]),
+        container: globs(&["no-such"]),
+        pod: globs(&["no-such"]),
+        namespace: globs(&["no-such"]),
+        runtime: globs(&["no-such"]),
     };
     assert!(filter.passes(&samples::lost()));
+}
+
+#[test]
+fn containers_of_the_process_and_of_the_namespace_count() {
+    let only = |container: &str| Filter {
+        container: globs(&[container]),
+        ..Filter::default()
+    };
+    // The process is in web's container, the namespace belongs to the pod's sandbox.
+    let event = samples::bound();
+    assert!(only("web").passes(&event));
+    assert!(only("0a1b*").passes(&event));
+    assert!(only("ffee*").passes(&event));
+    assert!(!only("db").passes(&event));
+    assert!(!only("!web").passes(&event));
+    assert!(!only("web").passes(&samples::write("1", "2", "1")));
+}
+
+#[test]
+fn pods_runtimes_and_components() {
+    let event = samples::bound();
+    let by = |change: fn(&mut Filter, Globs), pattern: &str| {
+        let mut filter = Filter::default();
+        change(&mut filter, globs(&[pattern]));
+        filter.passes(&event)
+    };
+    let pod = |filter: &mut Filter, globs| filter.pod = globs;
+    assert!(by(pod, "shop-*"));
+    assert!(by(pod, "eb052b63-ea96-4728-ab4a-64ab3babccd7"));
+    assert!(!by(pod, "other"));
+    let namespace = |filter: &mut Filter, globs| filter.namespace = globs;
+    assert!(by(namespace, "default"));
+    assert!(!by(namespace, "kube-system"));
+    let runtime = |filter: &mut Filter, globs| filter.runtime = globs;
+    assert!(by(runtime, "containerd"));
+    assert!(!by(runtime, "docker"));
+    let component = |filter: &mut Filter, globs| filter.component = globs;
+    assert!(by(component, "run?"));
+    assert!(!by(component, "!runc"));
 }

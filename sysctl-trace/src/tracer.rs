@@ -12,7 +12,8 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::{
     attribute::{
-        assemble::{Assembler, Keys},
+        assemble::{Assembled, Assembler, Keys},
+        attributor::Attributor,
         process::Processes,
     },
     decode,
@@ -43,6 +44,8 @@ pub struct Options {
     pub buffer_bytes: u32,
     /// What to tell of argument vectors.
     pub args: Args,
+    /// How long an event may wait for what is not known of its container yet.
+    pub settle: Duration,
 }
 
 /// Which kind of probe to use.
@@ -83,6 +86,7 @@ pub struct Tracer {
     ring: Ring,
     attached: Attached,
     assembler: Assembler,
+    attributor: Attributor,
     /// Records that were no records: the probes and this program do not fit together.
     undecodable: u64,
     told: Lost,
@@ -130,6 +134,7 @@ impl Tracer {
             ring,
             attached,
             assembler,
+            attributor: Attributor::new(options.settle),
             undecodable: 0,
             told: Lost::default(),
             look_at: Instant::now() + LOOK_EVERY,
@@ -145,24 +150,38 @@ impl Tracer {
     /// number is given where a line is written. Loss is told within a second as an event. Safe to
     /// cancel: nothing is lost.
     pub async fn next(&mut self, events: &mut Vec<Event>) -> Result<(), Error> {
+        let wake_at = self.wake_at();
         tokio::select! {
             readable = self.ring.readable() => {
                 readable?;
-                self.take(events);
+                self.take();
             }
-            () = sleep_until(self.look_at) => {}
+            () = sleep_until(wake_at) => {}
         }
         if Instant::now() >= self.look_at {
-            self.look(events)?;
+            self.look()?;
         }
+        self.attributor
+            .release(events, &self.assembler.processes.homes);
         Ok(())
+    }
+
+    /// When there is something to do, records or not.
+    fn wake_at(&self) -> Instant {
+        match self.attributor.due() {
+            Some(due) => self.look_at.min(Instant::from_std(due)),
+            None => self.look_at,
+        }
     }
 
     /// Appends what the kernel has recorded up to now, without waiting; loss not told yet comes
     /// last.
     pub fn drain(&mut self, events: &mut Vec<Event>) -> Result<(), Error> {
-        while self.take(events) {}
-        self.look(events)
+        while self.take() {}
+        self.look()?;
+        self.attributor
+            .release_all(events, &self.assembler.processes.homes);
+        Ok(())
     }
 
     /// Everything lost since the start, as far as it has been told.
@@ -171,20 +190,24 @@ impl Tracer {
     }
 
     /// A batch; whether there may be more.
-    fn take(&mut self, events: &mut Vec<Event>) -> bool {
+    fn take(&mut self) -> bool {
         let Self {
             ring,
             assembler,
+            attributor,
             undecodable,
             ..
         } = self;
         ring.take(|bytes| match decode::record(bytes) {
-            Ok(record) => events.push(assembler.event(record)),
+            Ok(record) => {
+                let assembled = assembler.event(record);
+                attributor.take(assembled, &mut assembler.processes.homes);
+            }
             Err(_) => *undecodable += 1,
         })
     }
 
-    fn look(&mut self, events: &mut Vec<Event>) -> Result<(), Error> {
+    fn look(&mut self) -> Result<(), Error> {
         self.look_at = Instant::now() + LOOK_EVERY;
         self.assembler
             .clock
@@ -195,7 +218,9 @@ impl Tracer {
         lost.unreadable += self.undecodable;
         let since = lost.since(&self.told);
         if since.total() > 0 {
-            events.push(self.assembler.loss(since, clock::boottime_ns()));
+            let event = self.assembler.loss(since, clock::boottime_ns());
+            self.attributor
+                .take(Assembled::from(event), &mut self.assembler.processes.homes);
             self.told = lost;
         }
         Ok(())

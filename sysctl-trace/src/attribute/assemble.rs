@@ -1,6 +1,6 @@
 //! Puts an event together from a record and what is known of this machine.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, rc::Rc, sync::Arc};
 
 use nix::errno::Errno;
 use smol_str::{SmolStr, ToSmolStr, format_smolstr};
@@ -9,12 +9,12 @@ use sysctl_trace_ebpf::record::{
     CUT_PATH, CUT_REQUESTED, CUT_REQUESTED_UNREADABLE, Header,
 };
 
-use super::process::Processes;
+use super::process::{Actor, Processes};
 use crate::{
-    decode::{Deed, Record, decimal, dotted, slashed, value, value_kind, value_type},
+    decode::{Deed, EnteredBy, Record, decimal, dotted, slashed, value, value_kind, value_type},
     event::{
-        Action, Category, Class, Error, Event, Host, Kind, Lost, Netns, Outcome, Schema, Sysctl,
-        Trace, Type, ValueType,
+        Action, Category, Class, Error, Event, Host, Kind, Lost, Netns, NetnsId, Outcome, Schema,
+        Sysctl, Trace, Type, ValueType,
     },
     rendered::Rendered,
     time::Clock,
@@ -74,18 +74,49 @@ const CUT_FIELDS: [(u32, &str); 6] = [
     (CUT_EXECUTABLE, "process.executable_name"),
 ];
 
+/// An event, and what more its record told.
+#[derive(Debug)]
+pub struct Assembled {
+    /// The event, with nothing said of containers yet.
+    pub event: Event,
+    /// Who did it.
+    pub actor: Option<Rc<Actor>>,
+    /// The namespace that the event is about.
+    pub netns: Option<NetnsId>,
+    /// How a task came to be in it.
+    pub entered: Option<EnteredBy>,
+}
+
+impl From<Event> for Assembled {
+    /// Nobody in particular did it.
+    fn from(event: Event) -> Self {
+        Self {
+            event,
+            actor: None,
+            netns: None,
+            entered: None,
+        }
+    }
+}
+
 impl Assembler {
     /// The event that a record tells of.
-    pub fn event(&mut self, record: Record<'_>) -> Event {
+    pub fn event(&mut self, record: Record<'_>) -> Assembled {
         match record {
-            Record::NetnsDestroy(destroy) => Event {
-                netns: netns(&destroy.netns),
-                ..self.frame(&destroy.header, Action::NetnsDestroy)
+            Record::NetnsDestroy(destroy) => Assembled {
+                netns: netns_id(&destroy.netns),
+                ..Assembled::from(Event {
+                    netns: netns(&destroy.netns),
+                    ..self.frame(&destroy.header, Action::NetnsDestroy)
+                })
             },
-            Record::NetnsCreate(deed) => self.acted(&deed, Action::NetnsCreate, created(&deed)),
+            Record::NetnsCreate(deed) => {
+                self.acted(&deed, Action::NetnsCreate, Some(created(&deed)))
+            }
+            Record::NetnsEnter(deed) => self.acted(&deed, Action::NetnsEnter, None),
             Record::SysctlWrite(deed) => {
                 let sysctl = self.written(&deed);
-                self.acted(&deed, Action::SysctlWrite, sysctl)
+                self.acted(&deed, Action::SysctlWrite, Some(sysctl))
             }
         }
     }
@@ -102,13 +133,13 @@ impl Assembler {
         event
     }
 
-    fn acted(&mut self, deed: &Deed<'_>, action: Action, sysctl: Sysctl) -> Event {
-        let (process, cut) = self.processes.of(deed);
+    fn acted(&mut self, deed: &Deed<'_>, action: Action, sysctl: Option<Sysctl>) -> Assembled {
+        let actor = self.processes.of(deed);
         let mut event = Event {
             error: error(deed.acted.deed.result),
-            process: Some(process),
+            process: Some(actor.process.clone()),
             netns: netns(&deed.acted.netns),
-            sysctl: Some(sysctl),
+            sysctl,
             ..self.frame(&deed.acted.header, action)
         };
         if event.error.is_some() {
@@ -117,8 +148,13 @@ impl Assembler {
         if deed.requested_is_whole() {
             event.trace.truncated.retain(|field| *field != REQUESTED);
         }
-        event.trace.truncated.extend_from_slice(cut);
-        event
+        event.trace.truncated.extend_from_slice(actor.cut);
+        Assembled {
+            event,
+            actor: Some(actor),
+            netns: netns_id(&deed.acted.netns),
+            entered: deed.entered_by(),
+        }
     }
 
     fn written(&mut self, deed: &Deed<'_>) -> Sysctl {
@@ -168,6 +204,12 @@ impl Assembler {
                 Type::Change,
                 Outcome::Success,
             ),
+            Action::NetnsEnter | Action::NetnsBind => (
+                Kind::Event,
+                Category::Configuration,
+                Type::Info,
+                Outcome::Success,
+            ),
             Action::EventsLost => (Kind::Metric, Category::Host, Type::Info, Outcome::Unknown),
         };
         let truncated = if header.cut == 0 {
@@ -194,6 +236,9 @@ impl Assembler {
             host: self.host.clone(),
             error: None,
             process: None,
+            component: None,
+            container: None,
+            k8s: None,
             netns: None,
             sysctl: None,
             trace: Trace {
@@ -221,11 +266,19 @@ fn created(deed: &Deed<'_>) -> Sysctl {
     }
 }
 
+fn netns_id(netns: &record::Netns) -> Option<NetnsId> {
+    (netns.inum != 0).then_some(NetnsId {
+        inum: netns.inum,
+        cookie: netns.cookie,
+    })
+}
+
 fn netns(netns: &record::Netns) -> Option<Netns> {
     (netns.inum != 0).then(|| Netns {
         inum: Some(netns.inum),
         cookie: (netns.cookie != 0).then(|| decimal(netns.cookie)),
         user_ns: (netns.user_ns_inum != 0).then_some(netns.user_ns_inum),
+        owner: None,
     })
 }
 

@@ -6,19 +6,31 @@
 use std::{
     collections::HashMap,
     fs, io,
+    rc::Rc,
     sync::{Arc, LazyLock},
 };
 
 use caps::Capability;
 use rustix::io::Errno;
 use smol_str::{SmolStr, ToSmolStr};
-use sysctl_trace_ebpf::record::{ANCESTORS_MAX, Actor, Span};
+use sysctl_trace_ebpf::record::{self, ANCESTORS_MAX, CUT_CGROUP, Span};
 use zerocopy::IntoBytes;
 
-use super::redact::redact;
+use super::{
+    cgroup::Place,
+    component::{self, Forebear, Subject},
+    home::{Home, Homes},
+    redact::redact,
+    runtime::{
+        State,
+        arguments::{self, Invocation},
+    },
+};
 use crate::{
     decode::{Deed, names, text_of, until_nul},
-    event::{Ancestor, Capabilities, Enrichment, Id, Namespaces, Process, Thread},
+    event::{
+        Ancestor, Capabilities, Component, Enrichment, Id, Namespaces, Process, Stage, Thread,
+    },
     kernel::support,
     rendered::Rendered,
     time::Epoch,
@@ -34,6 +46,8 @@ const ARGS_COUNT_MAX: usize = 64;
 
 /// The processes seen so far. One process in one state is put together once.
 pub struct Processes {
+    /// The containers that they are in.
+    pub homes: Homes,
     epoch: Epoch,
     boot: SmolStr,
     args: Args,
@@ -50,14 +64,45 @@ struct Image {
 
 struct Known {
     identity: Box<[u8]>,
-    actor: Arc<Rendered<Process>>,
-    truncated: &'static [&'static str],
+    actor: Rc<Actor>,
+}
+
+/// Who did it.
+#[derive(Debug)]
+pub struct Actor {
+    /// The process.
+    pub process: Arc<Rendered<Process>>,
+    /// What it is.
+    pub component: Arc<Rendered<Component>>,
+    /// Its cgroup.
+    pub home: Option<Rc<Home>>,
+    /// Which fields of `process` are cut.
+    pub cut: &'static [&'static str],
+}
+
+impl Actor {
+    /// Its cgroup, where that is a container's.
+    pub fn container(&self) -> Option<&Rc<Home>> {
+        self.home.as_ref().filter(|home| home.is_inside())
+    }
+
+    /// Its cgroup, where that is a container's, or will be known to be one: a container's runtime is
+    /// there before there is state on disk.
+    pub fn new_container(&self) -> Option<&Rc<Home>> {
+        self.home.as_ref().filter(|home| home.may_be_inside())
+    }
+
+    /// Whether it is a runtime on the way to the container's program.
+    pub fn is_on_the_way(&self) -> bool {
+        matches!(self.component.stage, Some(Stage::Child | Stage::Init))
+    }
 }
 
 impl Processes {
     /// `boot`: what makes ids of processes differ between boots.
     pub fn new(epoch: Epoch, boot: SmolStr, args: Args) -> Self {
         Self {
+            homes: Homes::new(State::default()),
             epoch,
             boot,
             args,
@@ -66,27 +111,48 @@ impl Processes {
         }
     }
 
-    /// The process behind a record, and which of its fields are cut.
-    pub fn of(&mut self, deed: &Deed<'_>) -> (Arc<Rendered<Process>>, &'static [&'static str]) {
+    /// Who is behind a record.
+    pub fn of(&mut self, deed: &Deed<'_>) -> Rc<Actor> {
         let (actor, text) = deed.identity();
         let key = (actor.pid, actor.tid);
         if let Some(known) = self.known.get(&key)
-            && known.identity.split_at_checked(size_of::<Actor>()) == Some((actor.as_bytes(), text))
+            && known.identity.split_at_checked(size_of::<record::Actor>())
+                == Some((actor.as_bytes(), text))
         {
-            return (known.actor.clone(), known.truncated);
+            return known.actor.clone();
         }
-        let (process, truncated) = self.read(deed);
-        let process = Arc::new(Rendered::new(process));
+        let actor_now = Rc::new(self.actor(deed));
         if self.known.len() >= REMEMBERED_MAX {
             self.known.clear();
         }
         let known = Known {
             identity: [actor.as_bytes(), text].concat().into(),
-            actor: process.clone(),
-            truncated,
+            actor: actor_now.clone(),
         };
         self.known.insert(key, known);
-        (process, truncated)
+        actor_now
+    }
+
+    fn actor(&mut self, deed: &Deed<'_>) -> Actor {
+        let (process, cut) = self.read(deed);
+        // Of a path that is cut at its beginning the outermost container is not known.
+        let path = process.cgroup.as_ref().filter(|_| !deed.is_cut(CUT_CGROUP));
+        let home = path.map(|path| self.homes.of(path));
+        let component = classify(&process, deed.acted.actor.uid, home.as_deref());
+        if let Some(home) = &home
+            && home.is_unsettled()
+            && !home.is_inside()
+            && is_started_by_runtime(&process)
+            && let Some(invocation) = invocation_of_parent(deed)
+        {
+            self.homes.claim(home, &invocation);
+        }
+        Actor {
+            process: Arc::new(Rendered::new(process)),
+            component: Arc::new(Rendered::new(component)),
+            home,
+            cut,
+        }
     }
 
     fn read(&mut self, deed: &Deed<'_>) -> (Process, &'static [&'static str]) {
@@ -98,6 +164,7 @@ impl Processes {
                 pid: ancestor.pid,
                 name: text_of(until_nul(&ancestor.comm)).into(),
                 executable_name: executable(deed, ancestor.executable),
+                executable_mnt: present(ancestor.executable_mnt_inum),
                 start: self.epoch.moment(ancestor.start_boottime_ns).to_string(),
                 entity_id: self.entity_id(ancestor.pid, ancestor.start_boottime_ns),
             })
@@ -106,6 +173,7 @@ impl Processes {
             pid: actor.pid,
             name: text_of(until_nul(&actor.comm)).into(),
             executable_name: executable(deed, actor.executable),
+            executable_mnt: present(actor.executable_mnt_inum),
             executable: looked.executable,
             args: looked.args,
             start: self.epoch.moment(actor.start_boottime_ns).to_string(),
@@ -146,7 +214,7 @@ impl Processes {
 
     /// Looks into /proc once for each image, as long as that tells everything: a process may act in
     /// many states, in one namespace after the other.
-    fn look(&mut self, actor: &Actor) -> Looked {
+    fn look(&mut self, actor: &record::Actor) -> Looked {
         let image = (actor.start_boottime_ns, actor.arg_start);
         if let Some(known) = self.images.get(&actor.pid)
             && (known.start_boottime_ns, known.arg_start) == image
@@ -172,6 +240,82 @@ impl Processes {
     fn entity_id(&self, pid: u32, start_boottime_ns: u64) -> String {
         format!("{}-{pid}-{start_boottime_ns}", self.boot)
     }
+}
+
+/// Process id of the kernel thread that all others are children of.
+const KTHREADD: u32 = 2;
+
+/// What a process is.
+fn classify(process: &Process, uid: u32, home: Option<&Home>) -> Component {
+    let node = support::node_mnt_ns();
+    let is_on_node = |mnt: Option<u32>| Some(mnt? == node?);
+    let ancestors: Vec<_> = process
+        .ancestors
+        .iter()
+        .map(|ancestor| Forebear {
+            name: &ancestor.name,
+            executable_name: ancestor.executable_name.as_deref(),
+            executable_on_node: is_on_node(ancestor.executable_mnt),
+            is_outside: ancestor
+                .executable_mnt
+                .is_some_and(|mnt| Some(mnt) != process.namespaces.mnt),
+        })
+        .collect();
+    let parent = process.parent.as_ref().map(|parent| parent.pid);
+    let nowhere = Place::default();
+    let container = home.and_then(Home::container);
+    let kubernetes = home.and_then(Home::kubernetes);
+    component::component(&Subject {
+        pid: process.pid,
+        name: &process.name,
+        executable_name: process.executable_name.as_deref(),
+        executable: process.executable.as_deref(),
+        args: process.args.as_deref(),
+        uid,
+        is_kernel_thread: process.pid == KTHREADD || parent == Some(KTHREADD),
+        executable_on_node: is_on_node(process.executable_mnt),
+        in_node_mnt: is_on_node(process.namespaces.mnt),
+        place: home.map_or(&nowhere, Home::place),
+        container: container.as_ref().map(|container| &***container),
+        kubernetes: kubernetes.as_ref().map(|kubernetes| &***kubernetes),
+        ancestors: &ancestors,
+    })
+}
+
+/// Executables that start containers' first programs, at the beginning of their names.
+const STARTERS: [&str; 8] = [
+    "containerd-shim",
+    "runc",
+    "crun",
+    "youki",
+    "conmon",
+    "systemd-nspawn",
+    "lxc-start",
+    "lxc-execute",
+];
+
+/// Whether the parent is a runtime, by an executable that is not from the mount namespace that the
+/// process is in.
+pub fn is_started_by_runtime(process: &Process) -> bool {
+    process.parent.as_ref().is_some_and(|parent| {
+        let name = parent.executable_name.as_deref().unwrap_or_default();
+        let is_outside = parent.executable_mnt != process.namespaces.mnt
+            || process.namespaces.mnt == support::node_mnt_ns();
+        is_outside && STARTERS.iter().any(|starter| name.starts_with(starter))
+    })
+}
+
+/// What the parent was asked for, by its arguments, if it still lives.
+fn invocation_of_parent(deed: &Deed<'_>) -> Option<Invocation> {
+    let actor = &deed.acted.actor;
+    let parent = actor.ancestors[..ANCESTORS_MAX.min(actor.ancestors_len as usize)].first()?;
+    let folder = format!("/proc/{}", parent.pid);
+    let vector = fs::read(format!("{folder}/cmdline")).ok()?;
+    let stat = Stat::parse(&fs::read(format!("{folder}/stat")).ok()?)?;
+    let (args, _) = split(&vector);
+    stat.is_of(parent.start_boottime_ns)
+        .then(|| arguments::invocation(&args))
+        .flatten()
 }
 
 fn present(inum: u32) -> Option<u32> {
@@ -222,7 +366,7 @@ struct Looked {
 }
 
 /// Looks into /proc, and afterwards whether that was still the image of the record.
-fn look(actor: &Actor, args: Args) -> Looked {
+fn look(actor: &record::Actor, args: Args) -> Looked {
     let folder = format!("/proc/{}", actor.pid);
     let read = || -> io::Result<_> {
         let executable = match fs::read_link(format!("{folder}/exe")) {
@@ -272,7 +416,7 @@ fn look(actor: &Actor, args: Args) -> Looked {
     }
 }
 
-fn failure(error: &io::Error, folder: &str, actor: &Actor) -> Enrichment {
+fn failure(error: &io::Error, folder: &str, actor: &record::Actor) -> Enrichment {
     match error.kind() {
         io::ErrorKind::NotFound => Enrichment::ProcessEnded,
         // Also what some kernels say of a process that is ending and has no memory any more.
@@ -315,7 +459,7 @@ struct Stat {
     state: u8,
     /// Field 22, in ticks of [`USER_HZ`] since boot.
     start: u64,
-    /// Field 48: as [`Actor::arg_start`].
+    /// Field 48: as [`record::Actor::arg_start`].
     arg_start: u64,
 }
 
@@ -333,12 +477,16 @@ impl Stat {
         })
     }
 
-    fn is_alive(&self, actor: &Actor) -> bool {
-        let start = actor.start_boottime_ns / (1_000_000_000 / USER_HZ);
-        self.start == start && !matches!(self.state, b'Z' | b'X')
+    fn is_alive(&self, actor: &record::Actor) -> bool {
+        self.is_of(actor.start_boottime_ns) && !matches!(self.state, b'Z' | b'X')
     }
 
-    fn compare(&self, actor: &Actor) -> Enrichment {
+    /// Whether it is of the process that started then.
+    fn is_of(&self, start_boottime_ns: u64) -> bool {
+        self.start == start_boottime_ns / (1_000_000_000 / USER_HZ)
+    }
+
+    fn compare(&self, actor: &record::Actor) -> Enrichment {
         // A process that is ending gives its memory back before it is a zombie.
         let ending = self.arg_start == 0 && actor.arg_start != 0;
         if !self.is_alive(actor) || ending {

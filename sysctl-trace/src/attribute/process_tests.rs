@@ -1,4 +1,36 @@
+use sysctl_trace_ebpf::record::{Acted, KIND_SYSCTL_WRITE};
+use zerocopy::FromZeros as _;
+
 use super::*;
+use crate::decode::{self, Record};
+
+/// What becomes of an actor.
+fn process(change: impl FnOnce(&mut record::Actor)) -> Arc<Rendered<Process>> {
+    let mut acted = Acted::new_zeroed();
+    acted.header.kind = KIND_SYSCTL_WRITE;
+    change(&mut acted.actor);
+    let Ok(Record::SysctlWrite(deed)) = decode::record(acted.as_bytes()) else {
+        panic!("no write");
+    };
+    Processes::new(Epoch(0), "boot".into(), Args::None)
+        .of(&deed)
+        .process
+        .clone()
+}
+
+#[test]
+fn where_an_executable_is_mounted_is_known_but_not_told() {
+    let process = process(|actor| {
+        actor.executable_mnt_inum = 4026531841;
+        actor.ancestors_len = 2;
+        actor.ancestors[0].executable_mnt_inum = 4026532277;
+    });
+    assert_eq!(process.executable_mnt, Some(4026531841));
+    assert_eq!(process.ancestors[0].executable_mnt, Some(4026532277));
+    assert_eq!(process.ancestors[1].executable_mnt, None);
+    assert_eq!(process.parent, process.ancestors.first().cloned());
+    assert!(!process.json().unwrap().contains("40265"));
+}
 
 #[test]
 fn fields_are_found_behind_any_comm() {

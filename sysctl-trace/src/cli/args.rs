@@ -104,7 +104,7 @@ pub struct Filter {
     /// Keys, as net.core.somaxconn or net/core/somaxconn; * ? [a-z] {a,b}; ! excludes
     #[arg(long, value_name = "GLOB")]
     pub key: Vec<String>,
-    /// Actions: netns-create, netns-destroy, sysctl-write; ! excludes
+    /// Actions: netns-create, netns-destroy, sysctl-write, netns-enter, netns-bind; ! excludes
     #[arg(long, value_name = "ACTION")]
     pub action: Vec<String>,
     /// Process ids, as the initial pid namespace counts them; ! excludes
@@ -117,6 +117,21 @@ pub struct Filter {
     /// /run/netns/NAME or /proc/PID/ns/net; ! excludes
     #[arg(long, value_name = "INUM|PATH")]
     pub netns: Vec<String>,
+    /// Containers, by name or id, that the process is in or that the namespace belongs to
+    #[arg(long, value_name = "GLOB")]
+    pub container: Vec<String>,
+    /// Pods, by name or UID
+    #[arg(long, value_name = "GLOB")]
+    pub pod: Vec<String>,
+    /// Kubernetes namespaces of pods
+    #[arg(long, value_name = "GLOB")]
+    pub namespace: Vec<String>,
+    /// Container runtimes, such as docker, containerd, podman
+    #[arg(long, value_name = "GLOB")]
+    pub runtime: Vec<String>,
+    /// Components, such as runc, dockerd or 'cni:*'
+    #[arg(long, value_name = "GLOB")]
+    pub component: Vec<String>,
 }
 
 /// What to show of them, and where.
@@ -153,6 +168,10 @@ pub struct Probes {
     /// Size of the ring buffer: a power of two, in bytes or with K, M, G (KiB, MiB, GiB)
     #[arg(long, value_name = "SIZE", default_value = "8MiB")]
     pub buffer: String,
+    /// How long an event may wait for what the runtimes write to disk about its container, such as
+    /// 200ms; 0 never waits
+    #[arg(long, value_name = "DURATION", default_value = "200ms")]
+    pub settle: String,
     /// End with status 4 if events were lost
     #[arg(long)]
     pub strict: bool,

@@ -125,6 +125,11 @@ impl<C> Plan<C> {
                 pid: values("--pid <PID>", &filter.pid, number)?,
                 comm: globs("--comm <GLOB>", &filter.comm, |pattern| pattern)?,
                 netns: Values::default(),
+                component: globs("--component <GLOB>", &filter.component, |pattern| pattern)?,
+                container: globs("--container <GLOB>", &filter.container, |pattern| pattern)?,
+                pod: globs("--pod <GLOB>", &filter.pod, |pattern| pattern)?,
+                namespace: globs("--namespace <GLOB>", &filter.namespace, |pattern| pattern)?,
+                runtime: globs("--runtime <GLOB>", &filter.runtime, |pattern| pattern)?,
             },
             netns: signs("--netns <INUM|PATH>", &filter.netns, netns)?,
             output: Output {
@@ -138,6 +143,7 @@ impl<C> Plan<C> {
                 btf: probes.btf.clone(),
                 buffer_bytes: buffer(&probes.buffer)?,
                 args: output.args,
+                settle: settle(&probes.settle)?,
             },
             strict: probes.strict,
         })
@@ -245,6 +251,23 @@ fn timeout(text: &str) -> Result<Duration, Error> {
         Ok(_) | Err(_) => Err(refuse("must be longer than nothing".into())),
     }
 }
+
+fn settle(text: &str) -> Result<Duration, Error> {
+    let refuse = |reason: &str| error("--settle <DURATION>", text, reason);
+    if text == "0" {
+        return Ok(Duration::ZERO);
+    }
+    let duration: SignedDuration = text
+        .parse()
+        .map_err(|_| refuse("not a duration; examples: 0, 200ms, 1s"))?;
+    match Duration::try_from(duration) {
+        Ok(duration) if duration <= SETTLE_MAX => Ok(duration),
+        Ok(_) | Err(_) => Err(refuse("must be between 0 and 10s")),
+    }
+}
+
+/// Events that wait take memory.
+const SETTLE_MAX: Duration = Duration::from_secs(10);
 
 /// The kernel wants a power of two of whole pages. Pages are of 4 KiB up to 64 KiB; the buffer
 /// must also hold a few records.

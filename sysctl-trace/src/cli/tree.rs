@@ -7,7 +7,7 @@
 
 use std::collections::HashSet;
 
-use crate::event::{Action, Ancestor, Event, Netns, Process};
+use crate::event::{Action, Ancestor, Event, NetnsId, Process};
 
 /// The command and those of its descendants that were seen.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub struct Tree {
     root_pid: u32,
     members: HashSet<String>,
     /// The namespaces that members made: their end is told without a process.
-    made: HashSet<Netns>,
+    made: HashSet<NetnsId>,
 }
 
 impl Tree {
@@ -35,17 +35,17 @@ impl Tree {
             Action::NetnsDestroy => event
                 .netns
                 .as_ref()
-                .is_some_and(|netns| self.made.remove(netns)),
+                .is_some_and(|netns| self.made.remove(&netns.id())),
             Action::NetnsCreate => {
                 let ours = self.holds_actor(event);
                 if let Some(netns) = &event.netns
                     && ours
                 {
-                    self.made.insert(netns.clone());
+                    self.made.insert(netns.id());
                 }
                 ours
             }
-            Action::SysctlWrite => self.holds_actor(event),
+            Action::SysctlWrite | Action::NetnsEnter | Action::NetnsBind => self.holds_actor(event),
         }
     }
 

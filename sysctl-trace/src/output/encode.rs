@@ -76,6 +76,9 @@ impl Encoder {
             host,
             error,
             process,
+            component,
+            container,
+            k8s,
             netns,
             sysctl,
             trace,
@@ -106,8 +109,20 @@ impl Encoder {
             json.raw(",\"process\":");
             json.raw(process.json()?);
         }
+        if let Some(component) = component {
+            json.raw(",\"component\":");
+            json.raw(component.json()?);
+        }
+        if let Some(container) = container {
+            json.raw(",\"container\":");
+            json.raw(container.json()?);
+        }
+        if let Some(k8s) = k8s {
+            json.raw(",\"k8s\":");
+            json.raw(k8s.json()?);
+        }
         if let Some(netns) = netns {
-            self.push_netns(json.0, netns);
+            self.push_netns(json.0, netns)?;
         }
         if let Some(sysctl) = sysctl {
             json.sysctl(sysctl);
@@ -125,14 +140,16 @@ impl Encoder {
         out.extend_from_slice(&head.json);
     }
 
-    fn push_netns(&mut self, out: &mut Vec<u8>, netns: &Netns) {
+    fn push_netns(&mut self, out: &mut Vec<u8>, netns: &Netns) -> Result<(), serde_json::Error> {
         let Self { netns: kept, .. } = self;
-        if kept.of.as_ref() != Some(netns) {
+        if !kept.of.as_ref().is_some_and(|of| is_same(of, netns)) {
+            kept.of = None;
             kept.json.clear();
-            Json(&mut kept.json).netns(netns);
+            Json(&mut kept.json).netns(netns)?;
             kept.of = Some(netns.clone());
         }
         out.extend_from_slice(&kept.json);
+        Ok(())
     }
 
     fn push_trace(&mut self, out: &mut Vec<u8>, trace: &Trace) -> Result<(), serde_json::Error> {
@@ -150,6 +167,22 @@ impl Encoder {
         out.extend_from_slice(&tail.json);
         Ok(())
     }
+}
+
+/// Whether two namespaces are told in the same words.
+fn is_same(one: &Netns, other: &Netns) -> bool {
+    let Netns {
+        inum,
+        cookie,
+        user_ns,
+        owner,
+    } = one;
+    let same_owner = match (owner, &other.owner) {
+        (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+        (None, None) => true,
+        (Some(_), None) | (None, Some(_)) => false,
+    };
+    same_owner && (inum, cookie, user_ns) == (&other.inum, &other.cookie, &other.user_ns)
 }
 
 struct Json<'a>(&'a mut Vec<u8>);
@@ -181,11 +214,12 @@ impl Json<'_> {
         self.raw("\",\"sequence\":");
     }
 
-    fn netns(&mut self, netns: &Netns) {
+    fn netns(&mut self, netns: &Netns) -> Result<(), serde_json::Error> {
         let Netns {
             inum,
             cookie,
             user_ns,
+            owner,
         } = netns;
         // The first field there is has no comma before it.
         let mut comma = "";
@@ -206,8 +240,15 @@ impl Json<'_> {
             self.raw(comma);
             self.raw("\"user_ns\":");
             self.number(u64::from(*user_ns));
+            comma = ",";
+        }
+        if let Some(owner) = owner {
+            self.raw(comma);
+            self.raw("\"owner\":");
+            self.raw(owner.json()?);
         }
         self.raw("}");
+        Ok(())
     }
 
     fn sysctl(&mut self, sysctl: &Sysctl) {

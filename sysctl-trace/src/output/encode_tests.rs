@@ -69,13 +69,14 @@ fn every_name_of_a_variant() {
 /// Each optional field there and not there, in every combination within its object.
 #[test]
 fn every_combination_of_absent_fields() {
-    for bits in 0..8_u32 {
+    for bits in 0..16_u32 {
         let mut event = samples::destroyed();
         let there = |bit: u32| bits & (1 << bit) != 0;
         event.netns = Some(Netns {
             inum: there(0).then_some(4026531840),
             cookie: there(1).then(|| "41".into()),
             user_ns: there(2).then_some(4026531837),
+            owner: there(3).then(samples::owner),
         });
         assert_like_serde(&event);
     }

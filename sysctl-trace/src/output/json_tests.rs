@@ -1,5 +1,7 @@
 //! The lines are read back through types of the test's own, which refuse what they don't know.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use super::*;
@@ -15,6 +17,9 @@ struct Line {
     host: Host,
     error: Option<Error>,
     process: Option<Process>,
+    component: Option<Component>,
+    container: Option<Container>,
+    k8s: Option<Kubernetes>,
     netns: Option<Netns>,
     sysctl: Option<Sysctl>,
     trace: Trace,
@@ -123,6 +128,68 @@ struct Netns {
     inum: Option<u32>,
     cookie: Option<String>,
     user_ns: Option<u32>,
+    owner: Option<Owner>,
+}
+
+#[derive(Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+struct Component {
+    name: String,
+    stage: Option<String>,
+    confidence: String,
+    evidence: Vec<String>,
+}
+
+#[derive(Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+struct Container {
+    id: String,
+    runtime: Option<String>,
+    name: Option<String>,
+    image: Option<Named>,
+    confidence: String,
+    #[serde(default)]
+    nested: Vec<Nested>,
+}
+
+#[derive(Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+struct Nested {
+    id: String,
+    runtime: Option<String>,
+}
+
+#[derive(Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+struct Named {
+    name: String,
+}
+
+#[derive(Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+struct Kubernetes {
+    pod: Pod,
+    namespace: Option<Named>,
+    container: Option<Named>,
+}
+
+#[derive(Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+struct Pod {
+    name: Option<String>,
+    uid: Option<String>,
+    #[serde(default)]
+    label: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+struct Owner {
+    creator: Option<String>,
+    pin: Option<String>,
+    bound_by: Option<String>,
+    container: Option<Container>,
+    k8s: Option<Kubernetes>,
 }
 
 #[derive(Debug, Deserialize, PartialEq)]
@@ -214,6 +281,8 @@ fn every_kind_of_event_can_be_read_back() {
             "sysctl-write",
             "sysctl-write",
             "netns-create",
+            "netns-enter",
+            "netns-bind",
             "netns-destroy",
             "events-lost"
         ]
@@ -221,7 +290,7 @@ fn every_kind_of_event_can_be_read_back() {
     assert_eq!(lines[2].error.as_ref().unwrap().code, "EINVAL");
     assert_eq!(lines[2].event.outcome, "failure");
     assert_eq!(lines[3].sysctl.as_ref().unwrap().r#type, "not-decoded");
-    assert_eq!(lines[6].trace.lost.as_ref().unwrap().ring_full, 10);
+    assert_eq!(lines[8].trace.lost.as_ref().unwrap().ring_full, 10);
 }
 
 #[test]
@@ -284,4 +353,27 @@ fn the_lines_in_the_documentation_are_true_to_the_types() {
             .unwrap_or_else(|| panic!("no line shows {}", action.name()));
         assert_eq!(line.schema.version, crate::event::SCHEMA_VERSION);
     }
+}
+
+#[test]
+fn a_line_says_who_and_for_whom() {
+    let [line] = &lines(&[samples::bound()])[..] else {
+        panic!("one line for one event");
+    };
+    assert_eq!(line.event.action, "netns-bind");
+    let component = line.component.as_ref().unwrap();
+    assert_eq!(component.name, "runc");
+    assert_eq!(component.stage.as_deref(), Some("init"));
+    assert_eq!(component.confidence, "observed");
+    let container = line.container.as_ref().unwrap();
+    assert_eq!(container.name.as_deref(), Some("web"));
+    assert_eq!(container.confidence, "state-verified");
+    let pod = &line.k8s.as_ref().unwrap().pod;
+    assert_eq!(pod.name.as_deref(), Some("shop-1"));
+    assert_eq!(pod.label["app"], "shop");
+    let owner = line.netns.as_ref().unwrap().owner.as_ref().unwrap();
+    assert_eq!(owner.creator.as_deref(), Some("containerd"));
+    assert_eq!(owner.bound_by.as_deref(), Some("runtime"));
+    let sandbox = owner.container.as_ref().unwrap();
+    assert!(sandbox.id.starts_with("ffee"));
 }

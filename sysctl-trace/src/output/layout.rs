@@ -9,28 +9,34 @@ pub(super) enum Column {
     Value,
     Pid,
     Comm,
+    Component,
+    Container,
     Netns,
     Parent,
 }
 
 impl Column {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::Time,
         Self::Action,
         Self::Key,
         Self::Value,
         Self::Pid,
         Self::Comm,
+        Self::Component,
+        Self::Container,
         Self::Netns,
         Self::Parent,
     ];
 
     /// The columns that a narrow terminal does without, the dearest first.
-    const OPTIONAL: [Self; 6] = [
+    const OPTIONAL: [Self; 8] = [
         Self::Action,
-        Self::Comm,
+        Self::Component,
+        Self::Container,
         Self::Pid,
         Self::Netns,
+        Self::Comm,
         Self::Time,
         Self::Parent,
     ];
@@ -42,6 +48,8 @@ impl Column {
             Self::Action => "netns-destroy".len(),
             Self::Pid => "4194304".len(),
             Self::Comm => 15,
+            Self::Component => 17,
+            Self::Container => 24,
             Self::Netns => "4026532281".len(),
             Self::Parent => 23,
             Self::Key | Self::Value => 0,
@@ -75,7 +83,12 @@ impl Layout {
                     Column::Value => 24,
                     // The last column needs no padding.
                     Column::Parent => 0,
-                    Column::Action | Column::Pid | Column::Comm | Column::Netns => column.fixed(),
+                    Column::Action
+                    | Column::Pid
+                    | Column::Comm
+                    | Column::Component
+                    | Column::Container
+                    | Column::Netns => column.fixed(),
                 };
                 (column, width)
             })
@@ -112,6 +125,8 @@ impl Layout {
                     | Column::Action
                     | Column::Pid
                     | Column::Comm
+                    | Column::Component
+                    | Column::Container
                     | Column::Netns
                     | Column::Parent => column.fixed(),
                 };

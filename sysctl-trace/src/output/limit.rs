@@ -9,7 +9,7 @@ use std::sync::Arc;
 use smol_str::SmolStr;
 
 use crate::{
-    event::{Ancestor, Event, Process},
+    event::{Ancestor, Event, Kubernetes, Owner, Process},
     output::encode::Encoder,
     rendered::Rendered,
 };
@@ -59,6 +59,20 @@ fn shortened(event: &Event, budget: usize) -> Event {
             }
         }
     }
+    if let Some(k8s) = &mut event.k8s {
+        let mut whole = Kubernetes::clone(k8s);
+        cuts.labels("k8s.pod.label", &mut whole);
+        *k8s = Arc::new(Rendered::new(whole));
+    }
+    if let Some(netns) = &mut event.netns
+        && let Some(owner) = &mut netns.owner
+    {
+        let mut whole = Owner::clone(owner);
+        if let Some(k8s) = &mut whole.k8s {
+            cuts.labels("netns.owner.k8s.pod.label", k8s);
+        }
+        *owner = Arc::new(Rendered::new(whole));
+    }
     if let Some(process) = &mut event.process {
         let mut whole = Process::clone(process);
         cuts.process(&mut whole);
@@ -104,6 +118,26 @@ impl Cuts<'_> {
             && let Some(head) = head(text, budget)
         {
             *text = head.to_owned();
+            self.name(name);
+        }
+    }
+
+    /// Labels are kept as long as they fit, in their order.
+    fn labels(&mut self, name: &'static str, k8s: &mut Kubernetes) {
+        let mut left = self.budget;
+        let before = k8s.pod.labels.len();
+        k8s.pod.labels.retain(|key, value| {
+            // Four quotes, a colon and a comma.
+            let taken = 6 + key
+                .chars()
+                .chain(value.chars())
+                .map(json_len)
+                .sum::<usize>();
+            let fits = taken <= left;
+            left = if fits { left - taken } else { 0 };
+            fits
+        });
+        if k8s.pod.labels.len() < before {
             self.name(name);
         }
     }

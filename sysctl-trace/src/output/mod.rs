@@ -13,6 +13,7 @@ mod story;
 pub mod summary;
 pub mod table;
 pub mod text;
+mod who;
 
 #[cfg(test)]
 pub(crate) mod samples;

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use crate::{
     event::{
-        Action, Ancestor, Boot, Capabilities, Category, Class, Enrichment, Error, Event, Host, Id,
-        Kind, Lost, Namespaces, Netns, Outcome, Process, Schema, Sysctl, Thread, Trace, Type,
-        ValueType,
+        Action, Ancestor, Binding, Boot, Capabilities, Category, Class, Component, Confidence,
+        Container, Enrichment, Error, Event, Host, Id, Image, Kind, Kubernetes, Lost, Named,
+        Namespaces, Nested, Netns, Outcome, Owner, Pod, Process, Schema, Stage, Sureness, Sysctl,
+        Thread, Trace, Type, ValueType,
     },
     rendered::Rendered,
 };
@@ -18,6 +19,7 @@ pub(crate) fn process(pid: u32, name: &str) -> Process {
         pid,
         name: name.into(),
         executable_name: Some("runc".into()),
+        executable_mnt: None,
         executable: Some("/usr/sbin/runc".into()),
         args: Some(vec!["runc".into(), "init".into()]),
         start: "2026-11-22T07:40:34.900000000Z".into(),
@@ -50,6 +52,7 @@ pub(crate) fn ancestor(pid: u32, name: &str) -> Ancestor {
         pid,
         name: name.into(),
         executable_name: Some(name.into()),
+        executable_mnt: None,
         start: "2026-11-22T07:39:00.000000000Z".into(),
         entity_id: entity(pid),
     }
@@ -170,6 +173,86 @@ pub(crate) fn lost() -> Event {
     event
 }
 
+/// A container's first program in a namespace.
+pub(crate) fn entered() -> Event {
+    Event {
+        process: Some(Arc::new(Rendered::new(process(320, "nginx")))),
+        netns: Some(netns()),
+        ..event(
+            Kind::Event,
+            Category::Configuration,
+            Type::Info,
+            Action::NetnsEnter,
+            Outcome::Success,
+        )
+    }
+}
+
+/// A pod's network namespace is entered by runc, for a container of that pod.
+pub(crate) fn bound() -> Event {
+    let mut event = Event {
+        process: Some(Arc::new(Rendered::new(process(296, "runc:[2:INIT]")))),
+        component: Some(Arc::new(Rendered::new(Component {
+            name: "runc".into(),
+            stage: Some(Stage::Init),
+            confidence: Sureness::Observed,
+            evidence: vec!["executable is runc, from the node's file system".into()],
+        }))),
+        container: Some(Arc::new(Rendered::new(container("0a1b", Some("web"))))),
+        k8s: Some(Arc::new(Rendered::new(kubernetes(Some("web"))))),
+        netns: Some(netns()),
+        ..event(
+            Kind::Event,
+            Category::Configuration,
+            Type::Info,
+            Action::NetnsBind,
+            Outcome::Success,
+        )
+    };
+    event.netns.as_mut().unwrap().owner = Some(owner());
+    event
+}
+
+/// Whose the namespace of [`bound`] is.
+pub(crate) fn owner() -> Arc<Rendered<Owner>> {
+    Arc::new(Rendered::new(Owner {
+        creator: Some("containerd".into()),
+        pin: Some("/run/netns/cni-3f2a9c51".into()),
+        bound_by: Some(Binding::Runtime),
+        container: Some(container("ffee", None)),
+        k8s: Some(kubernetes(None)),
+    }))
+}
+
+fn container(digits: &str, name: Option<&str>) -> Container {
+    Container {
+        id: digits.repeat(16).into(),
+        runtime: Some("containerd".into()),
+        name: name.map(Into::into),
+        image: Some(Image {
+            name: "registry/web:1".into(),
+        }),
+        confidence: Confidence::StateVerified,
+        nested: vec![Nested {
+            id: "1234".repeat(16).into(),
+            runtime: Some("docker".into()),
+        }],
+    }
+}
+
+fn kubernetes(app: Option<&str>) -> Kubernetes {
+    let named = |name: &str| Named { name: name.into() };
+    Kubernetes {
+        pod: Pod {
+            name: Some("shop-1".into()),
+            uid: Some("eb052b63-ea96-4728-ab4a-64ab3babccd7".into()),
+            labels: [("app".into(), "shop".into())].into(),
+        },
+        namespace: Some(named("default")),
+        container: app.map(named),
+    }
+}
+
 /// One event of each kind.
 pub(crate) fn all() -> Vec<Event> {
     vec![
@@ -178,6 +261,8 @@ pub(crate) fn all() -> Vec<Event> {
         refused("EINVAL", "abc", "1024"),
         not_decoded(),
         not_created(),
+        entered(),
+        bound(),
         destroyed(),
         lost(),
     ]
@@ -188,6 +273,7 @@ fn netns() -> Netns {
         inum: Some(4026532281),
         cookie: Some("41".into()),
         user_ns: Some(4026531837),
+        owner: None,
     }
 }
 
@@ -212,6 +298,9 @@ fn event(kind: Kind, category: Category, type_: Type, action: Action, outcome: O
         })),
         error: None,
         process: None,
+        component: None,
+        container: None,
+        k8s: None,
         netns: None,
         sysctl: None,
         trace: Trace {

@@ -4,7 +4,10 @@ use std::fmt::Write as _;
 
 use crate::{
     event::{Action, Event, Lost, Outcome, Sysctl, ValueType},
-    output::text::{Charset, push, push_quoted},
+    output::{
+        text::{Charset, push, push_quoted},
+        who,
+    },
 };
 
 /// How much a row should catch the eye.
@@ -26,7 +29,7 @@ pub(super) enum Tone {
 pub(super) fn tone(event: &Event) -> Tone {
     match event.event.action {
         Action::EventsLost => Tone::Bad,
-        Action::NetnsDestroy => Tone::Quiet,
+        Action::NetnsDestroy | Action::NetnsEnter | Action::NetnsBind => Tone::Quiet,
         Action::NetnsCreate | Action::SysctlWrite if event.event.outcome == Outcome::Failure => {
             Tone::Bad
         }
@@ -61,7 +64,8 @@ pub(super) fn push_story(out: &mut String, event: &Event, charset: Charset) {
     };
     match event.event.action {
         Action::NetnsCreate => push_creation(out, event.sysctl.as_ref(), error, charset),
-        Action::NetnsDestroy => {}
+        Action::NetnsDestroy | Action::NetnsEnter => {}
+        Action::NetnsBind => push_binding(out, event, charset),
         Action::SysctlWrite => {
             if let Some(sysctl) = &event.sysctl {
                 push_write(out, sysctl, error, charset);
@@ -72,6 +76,22 @@ pub(super) fn push_story(out: &mut String, event: &Event, charset: Charset) {
                 push_lost(out, lost);
             }
         }
+    }
+}
+
+/// `made by containerd for default/web`
+fn push_binding(out: &mut String, event: &Event, set: Charset) {
+    let owner = event.netns.as_ref().and_then(|netns| netns.owner.as_ref());
+    let Some(owner) = owner else { return };
+    if let Some(creator) = &owner.creator {
+        out.push_str("made by ");
+        push(out, creator, set);
+        out.push(' ');
+    }
+    out.push_str("for ");
+    match &owner.container {
+        Some(container) => who::push_name(out, container, owner.k8s.as_ref(), set),
+        None => out.push('?'),
     }
 }
 

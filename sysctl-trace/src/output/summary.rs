@@ -1,12 +1,13 @@
 //! What went by, in a few lines at the end.
 
-use std::fmt::Write as _;
+use std::{collections::HashMap, fmt::Write as _};
 
 use crate::{
-    event::{Action, Event, Lost, Outcome},
+    event::{Action, Event, Lost, NetnsId, Outcome},
     output::{
         story,
         text::{Charset, push},
+        who,
     },
 };
 
@@ -19,8 +20,19 @@ pub struct Summary {
     charset: Charset,
     counts: [Count; Action::ALL.len()],
     filtered: u64,
-    namespaces: Vec<String>,
+    namespaces: Vec<Namespace>,
+    /// Where in `namespaces` those stand that can still be told more about.
+    places: HashMap<NetnsId, usize>,
     more_namespaces: u64,
+}
+
+/// A namespace that was made.
+#[derive(Debug)]
+struct Namespace {
+    /// Its value, and who made it.
+    made: String,
+    /// For which container, once that is known.
+    container: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,6 +49,7 @@ impl Summary {
             counts: [Count::default(); Action::ALL.len()],
             filtered: 0,
             namespaces: Vec::new(),
+            places: HashMap::new(),
             more_namespaces: 0,
         }
     }
@@ -51,11 +64,42 @@ impl Summary {
         }
         if action == Action::NetnsCreate {
             if self.namespaces.len() < NAMESPACES {
-                let line = namespace(event, self.charset);
-                self.namespaces.push(line);
+                if let Some(netns) = &event.netns {
+                    self.places.insert(netns.id(), self.namespaces.len());
+                }
+                self.namespaces.push(Namespace {
+                    made: namespace(event, self.charset),
+                    container: None,
+                });
             } else {
                 self.more_namespaces += 1;
             }
+        }
+        self.add_owner(event);
+    }
+
+    /// Whose a namespace is may become known after it was made.
+    fn add_owner(&mut self, event: &Event) {
+        let Some(netns) = &event.netns else { return };
+        let Some(place) = self.places.get(&netns.id()) else {
+            return;
+        };
+        if let Some(owner) = &netns.owner
+            && let Some(container) = &owner.container
+            && let Some(namespace) = self.namespaces.get_mut(*place)
+            && namespace.container.is_none()
+        {
+            let mut text = String::new();
+            who::push_name(&mut text, container, owner.k8s.as_ref(), self.charset);
+            if let Some(runtime) = &container.runtime {
+                text.push_str(" (");
+                push(&mut text, runtime, self.charset);
+                text.push(')');
+            }
+            namespace.container = Some(text);
+        }
+        if event.event.action == Action::NetnsDestroy {
+            self.places.remove(&netns.id());
         }
     }
 
@@ -67,8 +111,12 @@ impl Summary {
     /// The lines: new namespaces, events by action, loss.
     pub fn text(&self, lost: &Lost) -> String {
         let mut out = String::new();
-        for line in &self.namespaces {
-            out.push_str(line);
+        for Namespace { made, container } in &self.namespaces {
+            out.push_str(made);
+            if let Some(container) = container {
+                out.push_str(", for ");
+                out.push_str(container);
+            }
             out.push('\n');
         }
         // Writing to a String can't fail.
@@ -116,11 +164,13 @@ const fn place(action: Action) -> usize {
         Action::NetnsCreate => 0,
         Action::NetnsDestroy => 1,
         Action::SysctlWrite => 2,
-        Action::EventsLost => 3,
+        Action::NetnsEnter => 3,
+        Action::NetnsBind => 4,
+        Action::EventsLost => 5,
     }
 }
 
-/// `netns 4026532281: somaxconn 4096 (node 2048), made by unshare[312]`
+/// `netns 4026532281: somaxconn 4096 (node 2048), made by runc child: runc:[1:CHILD][312]`
 fn namespace(event: &Event, charset: Charset) -> String {
     let mut out = String::from("netns ");
     // Writing to a String can't fail.
@@ -147,6 +197,11 @@ fn namespace(event: &Event, charset: Charset) -> String {
     }
     if let Some(process) = &event.process {
         out.push_str(verb);
+        let before = out.len();
+        who::push_component(&mut out, event, charset);
+        if out.len() > before {
+            out.push_str(": ");
+        }
         push(&mut out, &process.name, charset);
         let _ = write!(out, "[{}]", process.pid);
     }

@@ -16,10 +16,10 @@ fn tells_namespaces_events_and_loss() {
     };
     assert_eq!(
         summary.text(&lost),
-        "netns 4026532281: somaxconn 4096 (node 2048), made by unshare[312]\n\
+        "netns 4026532281: somaxconn 4096 (node 2048), made by unshare[312], for default/shop-1 (containerd)\n\
          netns without a number: ✗ ENOSPC, asked for by unshare[312]\n\
-         6 events: 2 netns-create (1 refused), 1 netns-destroy, 3 sysctl-write (1 refused); \
-         1 more did not pass the filters\n\
+         8 events: 2 netns-create (1 refused), 1 netns-destroy, 3 sysctl-write (1 refused), \
+         1 netns-enter, 1 netns-bind; 1 more did not pass the filters\n\
          12 lost: 10 ring full, 2 probe missed\n"
     );
 }

@@ -13,6 +13,7 @@ use crate::{
         layout::{Column, Layout},
         story::{self, Tone},
         text::{Charset, cut, push, width},
+        who,
     },
 };
 
@@ -59,6 +60,8 @@ impl Table {
                 },
                 Column::Pid => "PID",
                 Column::Comm => "COMM",
+                Column::Component => "COMPONENT",
+                Column::Container => "CONTAINER",
                 Column::Netns => "NETNS",
                 Column::Parent => "PARENT",
             });
@@ -137,6 +140,8 @@ fn style(tone: Tone, column: Column) -> Style {
         | Column::Key
         | Column::Pid
         | Column::Comm
+        | Column::Component
+        | Column::Container
         | Column::Netns
         | Column::Parent => Style::new(),
     }
@@ -168,6 +173,8 @@ fn push_cell(cell: &mut String, column: Column, event: &Event, short: bool, char
                 push(cell, &process.name, charset);
             }
         }
+        Column::Component => who::push_component(cell, event, charset),
+        Column::Container => who::push_container(cell, event, charset),
         Column::Netns => {
             if let Some(inum) = event.netns.as_ref().and_then(|netns| netns.inum) {
                 let _ = write!(cell, "{inum}");

@@ -253,5 +253,6 @@ const fn end(at: At) -> &'static str {
     match at {
         At::Entry => "entry",
         At::Return => "return",
+        At::Tracepoint => "tracepoint",
     }
 }

@@ -7,16 +7,23 @@
 //! The JSON Schema of [`Event`] is generated from these types (`sysctl-trace schema`). A minor
 //! version of the schema only adds; a rename or a new meaning is a major one.
 
+mod who;
+
 use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 use smol_str::SmolStr;
 
+pub use who::{
+    Binding, Component, Confidence, Container, Image, Kubernetes, Named, Nested, Owner, Pod, Stage,
+    Sureness,
+};
+
 use crate::{rendered::Rendered, time::Moment};
 
 /// Version of the event schema: `major.minor`.
-pub const SCHEMA_VERSION: &str = "1.0";
+pub const SCHEMA_VERSION: &str = "1.1";
 
 /// One line of the stream.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -37,6 +44,15 @@ pub struct Event {
     /// The task that did it; absent where no process stands behind the event.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub process: Option<Arc<Rendered<Process>>>,
+    /// What that process is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub component: Option<Arc<Rendered<Component>>>,
+    /// The container that the process is in; absent where it is in none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container: Option<Arc<Rendered<Container>>>,
+    /// The pod that the process is in; absent where it is in none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub k8s: Option<Arc<Rendered<Kubernetes>>>,
     /// The network namespace that the event is about: the one made or destroyed, or the one that
     /// a write to a key of a namespace landed in. Absent for keys of the whole node.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -115,7 +131,7 @@ pub enum Type {
     Deletion,
     /// A key was written.
     Change,
-    /// Loss counts.
+    /// Something became known, or loss counts.
     Info,
 }
 
@@ -129,16 +145,23 @@ pub enum Action {
     NetnsDestroy,
     /// Text was written to a file below /proc/sys.
     SysctlWrite,
+    /// A task was seen in a network namespace other than the node's, the first of its cgroup there:
+    /// it entered by setns(2), or was there and executed a program.
+    NetnsEnter,
+    /// It became known which container a network namespace belongs to: `netns.owner`.
+    NetnsBind,
     /// Events were lost; `trace.lost` says how many and where.
     EventsLost,
 }
 
 impl Action {
     /// Every action, in the order of their declaration.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 6] = [
         Self::NetnsCreate,
         Self::NetnsDestroy,
         Self::SysctlWrite,
+        Self::NetnsEnter,
+        Self::NetnsBind,
         Self::EventsLost,
     ];
 
@@ -148,6 +171,8 @@ impl Action {
             Self::NetnsCreate => "netns-create",
             Self::NetnsDestroy => "netns-destroy",
             Self::SysctlWrite => "sysctl-write",
+            Self::NetnsEnter => "netns-enter",
+            Self::NetnsBind => "netns-bind",
             Self::EventsLost => "events-lost",
         }
     }
@@ -199,6 +224,11 @@ pub struct Process {
     /// File name of the executable, without its folder; absent for kernel threads.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub executable_name: Option<String>,
+    /// Inode number of the mount namespace that the executable is mounted in; absent for kernel
+    /// threads and where it is mounted in none (a memfd's). For attribution, not in the stream.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub executable_mnt: Option<u32>,
     /// Full path of the executable, from /proc; see `enrichment`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub executable: Option<String>,
@@ -263,6 +293,10 @@ pub struct Ancestor {
     /// File name of its executable; absent for kernel threads.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub executable_name: Option<String>,
+    /// As `process.executable_mnt`.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub executable_mnt: Option<u32>,
     /// When it started: RFC 3339, UTC, nine digits.
     pub start: String,
     /// As `process.entity_id`.
@@ -306,7 +340,7 @@ pub enum Enrichment {
 }
 
 /// A network namespace.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Netns {
     /// Inode number, as `/proc/PID/ns/net` shows it. Used again once the namespace is gone.
     /// Absent where the kernel had not given one yet.
@@ -319,6 +353,29 @@ pub struct Netns {
     /// Inode number of the user namespace that owns it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_ns: Option<u32>,
+    /// Whose it is, as far as that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Arc<Rendered<Owner>>>,
+}
+
+impl Netns {
+    /// What tells it from all others.
+    pub fn id(&self) -> NetnsId {
+        let cookie = self.cookie.as_ref().and_then(|cookie| cookie.parse().ok());
+        NetnsId {
+            inum: self.inum.unwrap_or(0),
+            cookie: cookie.unwrap_or(0),
+        }
+    }
+}
+
+/// What tells a network namespace from all others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct NetnsId {
+    /// [`Netns::inum`].
+    pub inum: u32,
+    /// [`Netns::cookie`]; 0 where the kernel gives none.
+    pub cookie: u64,
 }
 
 /// A key and its values. The texts are those that the file under /proc/sys shows.

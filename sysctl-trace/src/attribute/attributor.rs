@@ -1,0 +1,212 @@
+//! Says of each event what did it, in which container, and whose the namespace is.
+
+use std::{fs, os::unix::fs::MetadataExt as _, rc::Rc, time::Duration};
+
+use super::{
+    assemble::Assembled,
+    home::Homes,
+    owner::{Owned, Owners},
+    pin::Pins,
+    process::{Actor, is_started_by_runtime},
+    settle::{Held, Queue},
+};
+use crate::{
+    decode::EnteredBy,
+    event::{Action, Binding, Event, Outcome, Process, Stage, Type},
+};
+
+/// What is known of containers and namespaces, and the events that wait for more.
+#[derive(Debug)]
+pub struct Attributor {
+    owners: Owners,
+    pins: Pins,
+    queue: Queue,
+    /// The node's own network namespace.
+    node_netns: Option<u32>,
+}
+
+impl Attributor {
+    /// Nothing known yet. `settle`: how long an event may wait.
+    pub fn new(settle: Duration) -> Self {
+        let node = fs::metadata("/proc/1/ns/net").ok();
+        Self {
+            owners: Owners::default(),
+            pins: Pins::new(),
+            queue: Queue::new(settle),
+            node_netns: node.and_then(|data| u32::try_from(data.ino()).ok()),
+        }
+    }
+
+    /// Learns from an event and lets it wait, if it has to.
+    pub fn take(&mut self, assembled: Assembled, homes: &mut Homes) {
+        let Assembled {
+            mut event,
+            actor,
+            netns,
+            entered,
+        } = assembled;
+        event.component = actor.as_ref().map(|actor| actor.component.clone());
+        if let Some(home) = actor.as_ref().and_then(|actor| actor.home.as_ref()) {
+            homes.look(home);
+        }
+        // The node's own namespace is nobody's.
+        let id = netns.filter(|id| Some(id.inum) != self.node_netns);
+        let owned = match event.event.action {
+            Action::EventsLost => None,
+            Action::NetnsDestroy => id.and_then(|id| self.owners.forget(id)),
+            Action::NetnsCreate => {
+                let owned = id.map(|id| {
+                    // Whatever had this number before is gone.
+                    self.owners.forget(id);
+                    self.owners.of(id)
+                });
+                if let (Some(owned), Some(actor)) = (&owned, &actor) {
+                    let home = if actor.is_on_the_way() {
+                        actor.new_container()
+                    } else {
+                        actor.container()
+                    };
+                    owned.made_by(&actor.component, home);
+                }
+                owned
+            }
+            Action::SysctlWrite | Action::NetnsEnter | Action::NetnsBind => {
+                id.map(|id| self.owners.of(id))
+            }
+        };
+        let by = match (event.event.action, &actor) {
+            (Action::SysctlWrite, Some(actor)) => binding_of_writer(&event, actor),
+            (Action::NetnsEnter, Some(actor)) => {
+                entered.and_then(|entered| binding_of_entrant(entered, actor))
+            }
+            (_, Some(_) | None) => None,
+        };
+        let bound = match (&owned, &actor) {
+            (Some(owned), Some(actor)) => self.is_bound_by(owned, actor, by, homes),
+            (_, None) | (None, _) => false,
+        };
+        let bind = bound.then(|| bind_event(&event));
+        self.hold(event, &actor, &owned);
+        if let Some(bind) = bind {
+            self.hold(bind, &actor, &owned);
+        }
+    }
+
+    /// When to come back, where an event waits.
+    pub fn due(&self) -> Option<std::time::Instant> {
+        self.queue.due()
+    }
+
+    /// Hands over the events that wait no longer.
+    pub fn release(&mut self, events: &mut Vec<Event>, homes: &Homes) {
+        let pins = &self.pins;
+        self.queue.release(events, |held| look(held, pins, homes));
+    }
+
+    /// Hands over all events, after a last look.
+    pub fn release_all(&mut self, events: &mut Vec<Event>, homes: &Homes) {
+        let pins = &self.pins;
+        self.queue
+            .release_all(events, |held| look(held, pins, homes));
+    }
+
+    fn hold(&mut self, event: Event, actor: &Option<Rc<Actor>>, owned: &Option<Rc<Owned>>) {
+        let home = actor.as_ref().and_then(|actor| actor.home.clone());
+        self.queue.push(Held {
+            event,
+            home,
+            owned: owned.clone(),
+        });
+    }
+
+    /// Whether it just became known whose the namespace is.
+    fn is_bound_by(
+        &self,
+        owned: &Owned,
+        actor: &Actor,
+        by: Option<Binding>,
+        homes: &mut Homes,
+    ) -> bool {
+        if !owned.is_free() {
+            return false;
+        }
+        let home = match by {
+            Some(Binding::Runtime | Binding::Exec) => actor.new_container(),
+            Some(Binding::Creator | Binding::Resident | Binding::Specification) => {
+                actor.container()
+            }
+            None => None,
+        };
+        if let (Some(by), Some(home)) = (by, home) {
+            return owned.bind(home, by);
+        }
+        if owned.is_to_be_searched()
+            && let Some(home) = homes.of_inhabitants(owned.inum())
+        {
+            return owned.bind(&home, Binding::Resident);
+        }
+        owned.look(&self.pins);
+        match owned.pin().and_then(|pin| homes.by_netns_path(&pin)) {
+            Some(home) => owned.bind(&home, Binding::Specification),
+            None => false,
+        }
+    }
+}
+
+fn look(held: &Held, pins: &Pins, homes: &Homes) {
+    if let Some(home) = &held.home {
+        homes.look(home);
+    }
+    if let Some(owned) = &held.owned {
+        owned.look(pins);
+        if let Some(home) = owned.home() {
+            homes.look(&home);
+        }
+    }
+}
+
+/// What a write into a namespace tells of whose it is.
+fn binding_of_writer(event: &Event, actor: &Actor) -> Option<Binding> {
+    let inum = event.netns.as_ref()?.inum?;
+    let process: &Process = &actor.process;
+    // Written to from outside, through a descriptor that was opened within.
+    if process.namespaces.net != Some(inum) {
+        return None;
+    }
+    match actor.component.stage {
+        Some(Stage::Child | Stage::Init) => Some(Binding::Runtime),
+        Some(Stage::Parent) => None,
+        // A thread may be there on a visit; the process lives where its main thread is.
+        None => {
+            let main = fs::metadata(format!("/proc/{}/ns/net", process.pid)).ok()?;
+            (main.ino() == u64::from(inum)).then_some(Binding::Resident)
+        }
+    }
+}
+
+/// What a task that comes to be in a namespace tells of whose it is.
+fn binding_of_entrant(entered: EnteredBy, actor: &Actor) -> Option<Binding> {
+    if actor.is_on_the_way() {
+        return Some(Binding::Runtime);
+    }
+    match entered {
+        // Agents in containers visit the namespaces of others.
+        EnteredBy::Setns => None,
+        EnteredBy::Exec => is_started_by_runtime(&actor.process).then_some(Binding::Exec),
+    }
+}
+
+/// The event that says so, where it became known by a write.
+fn bind_event(write: &Event) -> Event {
+    let mut event = write.clone();
+    event.event.action = Action::NetnsBind;
+    event.event.type_ = [Type::Info];
+    event.event.outcome = Outcome::Success;
+    event.error = None;
+    event.sysctl = None;
+    event
+        .trace
+        .truncated
+        .retain(|field| !field.starts_with("sysctl."));
+    event
+}
