@@ -23,8 +23,32 @@ pub const MAX_PAYLOAD: usize = 64 * 1024;
 pub struct Plan {
     /// The kernel's label on the host, such as `6.12`; cases are declared for labels.
     pub kernel: String,
+    /// The user land to go on in; without one the guest stays in its initramfs.
+    pub userland: Option<Userland>,
     /// What to do once the guest is set up.
     pub action: Action,
+}
+
+/// A Debian user land on the guest's first disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Userland {
+    /// The suite that it is made of, such as `trixie`; what a user land lacks is declared for
+    /// suites.
+    pub suite: String,
+    /// The kernel modules that its disk takes, in the order in which they are loaded: paths in the
+    /// initramfs.
+    pub modules: Vec<String>,
+}
+
+/// How a user land is booted. Scenarios that want the same share a boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Flavour {
+    /// With cgroup version 2 alone, as Debian does by itself.
+    Unified,
+    /// With the controllers of cgroup version 1 and systemd's own hierarchy of version 2.
+    Hybrid,
 }
 
 /// What the guest does once it is set up; it powers off afterwards.
@@ -35,6 +59,8 @@ pub enum Action {
     PowerOff,
     /// Run these test cases in this order.
     Cases(Vec<String>),
+    /// Run the scenarios of these numbers in this order.
+    Scenarios(Vec<u8>),
     /// Run a command with its input and output connected to the host.
     Command(CommandPlan),
 }
@@ -73,6 +99,65 @@ pub struct CaseInfo {
     pub deadline_s: u64,
 }
 
+/// Everything that `guest list` lists.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listing {
+    /// The cases.
+    pub cases: Vec<CaseInfo>,
+    /// The scenarios.
+    pub scenarios: Vec<ScenarioInfo>,
+}
+
+/// A scenario with real runtimes as the guest program lists it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScenarioInfo {
+    /// Its number, by which it is asked for.
+    pub number: u8,
+    /// What it is about.
+    pub name: String,
+    /// How the user land is booted for it.
+    pub flavour: Flavour,
+    /// How long it may take, in seconds.
+    pub deadline_s: u64,
+    /// The user lands that cannot run it.
+    pub lacking: Vec<Lacking>,
+}
+
+/// What a user land lacks for a scenario.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lacking {
+    /// The user land's suite.
+    pub suite: String,
+    /// What is lacking there.
+    pub what: String,
+}
+
+impl ScenarioInfo {
+    /// What the user land of this suite lacks for it; `None` when it can run there.
+    #[must_use]
+    pub fn lacking_in(&self, suite: &str) -> Option<&str> {
+        self.lacking
+            .iter()
+            .find(|lacking| lacking.suite == suite)
+            .map(|lacking| lacking.what.as_str())
+    }
+
+    /// What it is called in reports and in the table of results.
+    #[must_use]
+    pub fn title(&self) -> String {
+        scenario_title(self.number, &self.name)
+    }
+}
+
+/// What a scenario is called in reports and in the table of results.
+#[must_use]
+pub fn scenario_title(number: u8, name: &str) -> String {
+    format!("{number} {name}")
+}
+
 impl CaseInfo {
     /// Whether the case is declared for the kernel with this label.
     #[must_use]
@@ -92,14 +177,14 @@ pub enum Report {
         /// The running kernel's release, as `uname -r` has it.
         release: String,
     },
-    /// A case begins; its output follows as frames.
+    /// A case or scenario begins; its output follows as frames.
     CaseStarted {
-        /// The case's name.
+        /// The case's name, or the scenario's title.
         name: String,
     },
-    /// A case came to an end.
+    /// A case or scenario came to an end.
     CaseEnded {
-        /// The case's name.
+        /// The case's name, or the scenario's title.
         name: String,
         /// What it ended with.
         outcome: Outcome,

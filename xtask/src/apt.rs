@@ -25,6 +25,9 @@ const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 /// The file of a root with apt's settings.
 const CONFIG: &str = "apt.conf";
 
+/// The file of a root with the part of them that is about downloads.
+const DOWNLOADS: &str = "downloads.conf";
+
 /// An index older than this is asked for again.
 const INDEX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -62,21 +65,38 @@ impl Suite {
         for folder in ["lists/partial", "cache/archives/partial"] {
             paths::make_folder(&root.join(folder))?;
         }
-        let source = format!("deb [arch=amd64 signed-by={KEYRING}] {ARCHIVE} {name} main\n");
+        let suite = Self {
+            name: name.to_owned(),
+            root: root.clone(),
+        };
+        let downloads = downloads()?;
         for (file, text) in [
-            ("sources.list", source.as_str()),
-            ("status", ""),
-            (CONFIG, config(&root)?.as_str()),
+            ("sources.list", format!("{}\n", suite.source())),
+            ("status", String::new()),
+            (DOWNLOADS, downloads.clone()),
+            (CONFIG, config(&root, &downloads)),
         ] {
             let path = root.join(file);
             fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
         }
-        let suite = Self {
-            name: name.to_owned(),
-            root,
-        };
         suite.refresh()?;
         Ok(suite)
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where its packages come from, as a line of sources.list.
+    pub fn source(&self) -> String {
+        let name = &self.name;
+        format!("deb [arch=amd64 signed-by={KEYRING}] {ARCHIVE} {name} main")
+    }
+
+    /// A file with apt's settings for downloads, for another program that runs apt.
+    pub fn downloads(&self) -> PathBuf {
+        self.root.join(DOWNLOADS)
     }
 
     fn refresh(&self) -> Result<()> {
@@ -215,14 +235,30 @@ impl Suite {
     }
 }
 
-/// apt's settings for a private root. Of the system's own ones only how to download is taken over
-/// (there may be a proxy): its hooks act on the system's packages.
-fn config(root: &Path) -> Result<String> {
-    let download = command::output(Command::new("apt-config").args(["dump", "Acquire"]))?;
-    let root = root.display();
+/// apt's settings for downloads: the system's own (there may be a proxy), and ours.
+fn downloads() -> Result<String> {
+    let system = command::output(Command::new("apt-config").args(["dump", "Acquire"]))?;
     Ok(format!(
         r#"// Written by cargo xtask.
-{download}
+{system}
+Acquire::AllowInsecureRepositories "false";
+Acquire::AllowWeakRepositories "false";
+Acquire::AllowDowngradeToInsecureRepositories "false";
+Acquire::Retries "2";
+Acquire::http::Timeout "20";
+Acquire::Languages "none";
+Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
+Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled "false";
+"#
+    ))
+}
+
+/// apt's settings for a private root. Of the system's own ones only how to download is taken over:
+/// its hooks act on the system's packages.
+fn config(root: &Path, downloads: &str) -> String {
+    let root = root.display();
+    format!(
+        r#"{downloads}
 Dir::Etc::Main "/dev/null";
 Dir::Etc::Parts "/dev/null";
 Dir::Etc::SourceList "{root}/sources.list";
@@ -237,16 +273,8 @@ APT::Architecture "amd64";
 APT::Update::Error-Mode "any";
 // As root apt would download as another user, who cannot read the cache.
 APT::Sandbox::User "root";
-Acquire::AllowInsecureRepositories "false";
-Acquire::AllowWeakRepositories "false";
-Acquire::AllowDowngradeToInsecureRepositories "false";
-Acquire::Retries "2";
-Acquire::http::Timeout "20";
-Acquire::Languages "none";
-Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
-Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled "false";
 "#
-    ))
+    )
 }
 
 /// The dependencies of form `name (= version)` in what `apt-cache show` printed.

@@ -86,6 +86,10 @@ enum What {
     Read,
     /// New network namespaces
     Netns,
+    /// Programs executed on the node
+    Exec,
+    /// Programs executed in another network namespace
+    ExecInside,
     /// Time until attached (measured in any case)
     Start,
 }
@@ -99,6 +103,8 @@ impl What {
             Self::Process => Some(Work::Process),
             Self::Read => Some(Work::Read),
             Self::Netns => Some(Work::Netns),
+            Self::Exec => Some(Work::Exec),
+            Self::ExecInside => Some(Work::ExecInside),
             Self::Start => None,
         }
     }
@@ -196,6 +202,7 @@ fn measure(
     let request = serde_json::to_string(&request).context("writing the request")?;
     let plan = Plan {
         kernel: kernel.label.clone(),
+        userland: None,
         action: Action::Command(CommandPlan {
             argv: ["/bin/bench".to_owned(), "run".to_owned(), request].into(),
             terminal: None,
@@ -220,7 +227,7 @@ fn measure(
         rounds,
         sides,
     };
-    let mut guest = Guest::boot(&kernel, &initramfs, Accelerator::TcgCounted, SHAPE)?;
+    let mut guest = Guest::boot(&kernel, initramfs, Accelerator::TcgCounted, SHAPE, None)?;
     guest.ready(BOOT_DEADLINE)?;
     converse(&mut guest, &mut figures, symbols.as_ref())?;
     guest.finish()?;

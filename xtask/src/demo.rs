@@ -52,6 +52,8 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         &parts,
         &vm::Args {
             kernel: kernel.to_owned(),
+            userland: None,
+            hybrid: false,
             memory: shape.memory_mib,
             cpus: shape.processors,
             icount: false,

@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use crate::{
     apt::Suite,
     command::{self, tell},
-    machine::kernels,
+    machine::{kernels, userland},
     paths,
 };
 
@@ -36,13 +36,17 @@ pub struct Args {
 
 /// Runs the task.
 pub fn run(args: &Args) -> Result<ExitCode> {
-    host_packages(HostNeed::Machines)?;
+    host_packages(HostNeed::Userlands)?;
     bpf_linker()?;
     rust_src()?;
     busybox()?;
-    for kernel in kernels::ALL {
-        let kernel = kernels::obtain(kernel)?;
+    for wanted in kernels::ALL {
+        let kernel = kernels::obtain(wanted)?;
         println!("kernel {}: {}", kernel.label, kernel.release);
+        if userland::has_one(wanted) {
+            let userland = userland::obtain(wanted, &kernel)?;
+            println!("user land {}: {}", wanted.suite, userland.disk().display());
+        }
     }
     if args.ci {
         println!("cargo-deny: {}", cargo_deny()?.display());
@@ -52,12 +56,14 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 }
 
 /// What the host's own packages are needed for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum HostNeed {
     /// Compiling and linking.
     Build,
     /// That, and virtual machines.
     Machines,
+    /// That, and user lands for them.
+    Userlands,
 }
 
 /// A program or file of the host, the package that has it, and the reason it is needed.
@@ -93,6 +99,18 @@ const HOST_PIECES: &[HostPiece] = &[
         reason: "runs the virtual machines",
         need: HostNeed::Machines,
     },
+    HostPiece {
+        probe: || command::find("mmdebstrap").is_some(),
+        package: "mmdebstrap",
+        reason: "makes the user lands with real runtimes",
+        need: HostNeed::Userlands,
+    },
+    HostPiece {
+        probe: || command::find("mke2fs").is_some(),
+        package: "e2fsprogs",
+        reason: "makes the user lands' disks",
+        need: HostNeed::Userlands,
+    },
 ];
 
 fn find_in(paths: &[&str]) -> bool {
@@ -103,7 +121,7 @@ fn find_in(paths: &[&str]) -> bool {
 pub fn host_packages(need: HostNeed) -> Result<()> {
     let missing: Vec<&HostPiece> = HOST_PIECES
         .iter()
-        .filter(|piece| piece.need == HostNeed::Build || piece.need == need)
+        .filter(|piece| piece.need <= need)
         .filter(|piece| !(piece.probe)())
         .collect();
     if missing.is_empty() {

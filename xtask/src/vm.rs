@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use rustix::termios::{self, OptionalActions, Termios};
 use sysctl_trace_tests::protocol::{
-    Action, CommandPlan, Frame, MAX_PAYLOAD, Plan, Report, Terminal,
+    Action, CommandPlan, Flavour, Frame, MAX_PAYLOAD, Plan, Report, Terminal,
 };
 
 use crate::{
@@ -22,6 +22,7 @@ use crate::{
         guest::{BOOT_DEADLINE, Failure, Guest},
         kernels,
         qemu::{Accelerator, Shape},
+        userland::{self, Userland},
     },
 };
 
@@ -39,6 +40,13 @@ pub struct Args {
     /// Kernel to boot, such as 5.10 or 6.12
     #[arg(long, value_name = "VERSION", default_value = kernels::DEFAULT)]
     pub kernel: String,
+    /// Run it in a Debian user land with real runtimes, such as trixie, with the kernel of that
+    /// suite; without a name in that of the kernel
+    #[arg(long, value_name = "SUITE", num_args = 0..=1)]
+    pub userland: Option<Option<String>>,
+    /// Boot the user land with the controllers of cgroup version 1
+    #[arg(long, requires = "userland")]
+    pub hybrid: bool,
     /// Memory in MiB
     #[arg(long, value_name = "MIB", default_value_t = DEFAULT_SHAPE.memory_mib)]
     pub memory: u32,
@@ -70,7 +78,15 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 
 /// Boots the guest that the arguments describe, and runs their command in it.
 pub fn run_in_guest(parts: &Parts, args: &Args) -> Result<ExitCode> {
-    let kernel = kernels::obtain(&kernels::find(&args.kernel)?)?;
+    let wanted = match &args.userland {
+        Some(Some(suite)) => userland::kernel_of(suite)?,
+        Some(None) | None => kernels::find(&args.kernel)?,
+    };
+    let kernel = kernels::obtain(&wanted)?;
+    let userland = match &args.userland {
+        Some(_) => Some(userland::obtain(&wanted, &kernel)?),
+        None => None,
+    };
     let accelerator = match args.icount {
         true => Accelerator::TcgCounted,
         false => accelerator::choose(parts, &kernel)?,
@@ -87,13 +103,24 @@ pub fn run_in_guest(parts: &Parts, args: &Args) -> Result<ExitCode> {
     };
     let plan = Plan {
         kernel: kernel.label.clone(),
+        userland: userland.as_ref().map(Userland::plan).transpose()?,
         action: Action::Command(CommandPlan { argv, terminal }),
     };
     tell(&format!(
         "booting kernel {} ({accelerator})",
         kernel.release
     ));
-    let mut guest = Guest::boot(&kernel, &parts.initramfs(&plan)?, accelerator, shape)?;
+    let flavour = match args.hybrid {
+        true => Flavour::Hybrid,
+        false => Flavour::Unified,
+    };
+    let mut guest = Guest::boot(
+        &kernel,
+        parts.initramfs(&plan)?,
+        accelerator,
+        shape,
+        userland.as_ref().map(|userland| (userland, flavour)),
+    )?;
     let deadline = args
         .deadline
         .map(|limit| Instant::now() + Duration::from_secs(limit));

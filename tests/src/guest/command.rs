@@ -26,15 +26,20 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 /// Status when the command could not be started, as in a shell.
 const NOT_STARTED: u8 = 127;
 
-/// Runs the command to its end and returns its status.
-pub fn run(port: &Port, plan: &CommandPlan) -> Result<u8> {
+/// Runs the command, which is looked for in `path`, to its end and returns its status.
+pub fn run(port: &Port, plan: &CommandPlan, path: &str) -> Result<u8> {
     let (program, args) = plan
         .argv
         .split_first()
         .context("the plan's command is empty")?;
     let running = match &plan.terminal {
-        None => start_with_pipes(port, program, args),
-        Some(terminal) => start_on_terminal(port, terminal, &plan.argv),
+        None => start_with_pipes(port, base_command(program, path).args(args)),
+        Some(terminal) => start_on_terminal(
+            port,
+            terminal,
+            base_command("/bin/busybox", path),
+            &plan.argv,
+        ),
     };
     let (id, output) = match running {
         Ok(running) => running,
@@ -48,14 +53,13 @@ pub fn run(port: &Port, plan: &CommandPlan) -> Result<u8> {
     Ok(ended.map_or(u8::MAX, Ended::shell_status))
 }
 
-fn start_with_pipes(port: &Port, program: &str, args: &[String]) -> Result<(u32, Output)> {
-    let mut child = base_command(program)
-        .args(args)
+fn start_with_pipes(port: &Port, command: &mut Command) -> Result<(u32, Output)> {
+    let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .with_context(|| format!("starting {program}"))?;
+        .with_context(|| format!("starting {}", command.get_program().display()))?;
     let output = forward_output(port, &mut child);
     let stdin: Option<ChildStdin> = child.stdin.take();
     if let Some(stdin) = stdin {
@@ -64,7 +68,12 @@ fn start_with_pipes(port: &Port, program: &str, args: &[String]) -> Result<(u32,
     Ok((child.id(), output))
 }
 
-fn start_on_terminal(port: &Port, terminal: &Terminal, argv: &[String]) -> Result<(u32, Output)> {
+fn start_on_terminal(
+    port: &Port,
+    terminal: &Terminal,
+    mut busybox: Command,
+    argv: &[String],
+) -> Result<(u32, Output)> {
     let size = Winsize {
         ws_row: terminal.rows,
         ws_col: terminal.columns,
@@ -75,7 +84,7 @@ fn start_on_terminal(port: &Port, terminal: &Terminal, argv: &[String]) -> Resul
         openpty(Some(&size), None).context("opening a terminal")?;
     let again = |fd: &OwnedFd| fd.try_clone().context("duplicating the terminal");
     // busybox's setsid makes the terminal the command's own, so that job control works.
-    let child = base_command("/bin/busybox")
+    let child = busybox
         .args(["setsid", "-c"])
         .args(argv)
         .env("TERM", &terminal.kind)
@@ -90,10 +99,10 @@ fn start_on_terminal(port: &Port, terminal: &Terminal, argv: &[String]) -> Resul
     Ok((child.id(), output))
 }
 
-fn base_command(program: impl AsRef<OsStr>) -> Command {
+fn base_command(program: impl AsRef<OsStr>, path: &str) -> Command {
     let mut command = Command::new(program);
     command
-        .env("PATH", "/bin")
+        .env("PATH", path)
         .env("LANG", "C.UTF-8")
         .env("HOME", "/root")
         .current_dir("/root");

@@ -8,11 +8,11 @@ use nix::{
     sys::resource::{RLIM_INFINITY, Resource, setrlimit},
 };
 
-/// File systems in the order in which they are mounted.
-const MOUNTS: &[(&str, &str)] = &[
-    ("proc", "/proc"),
-    ("sysfs", "/sys"),
-    ("devtmpfs", "/dev"),
+/// What it takes to find the plan, the port and a disk.
+const BASICS: &[(&str, &str)] = &[("proc", "/proc"), ("sysfs", "/sys"), ("devtmpfs", "/dev")];
+
+/// What cases need, in the order in which they are mounted. In a user land all this is systemd's.
+const REST: &[(&str, &str)] = &[
     ("devpts", "/dev/pts"),
     ("tmpfs", "/dev/shm"),
     ("tmpfs", "/tmp"),
@@ -24,9 +24,18 @@ const MOUNTS: &[(&str, &str)] = &[
 
 const OPEN_FILES: u64 = 65_536;
 
-/// Mounts everything in [`MOUNTS`].
-pub fn mount_all() -> Result<()> {
-    for (kind, folder) in MOUNTS {
+/// Mounts what the guest begins with.
+pub fn mount_basics() -> Result<()> {
+    mount_all(BASICS)
+}
+
+/// Mounts all else that the cases take for granted.
+pub fn mount_rest() -> Result<()> {
+    mount_all(REST)
+}
+
+fn mount_all(mounts: &[(&str, &str)]) -> Result<()> {
+    for (kind, folder) in mounts {
         // Folders in sysfs are there already and cannot be made.
         let _ = fs::create_dir_all(folder);
         mount(

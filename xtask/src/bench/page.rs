@@ -175,6 +175,8 @@ fn work_name(work: Work) -> String {
         Work::Process => "process that writes once".to_owned(),
         Work::Read => "read".to_owned(),
         Work::Netns => "new network namespace".to_owned(),
+        Work::Exec => "program executed".to_owned(),
+        Work::ExecInside => "program executed in another netns".to_owned(),
     }
 }
 

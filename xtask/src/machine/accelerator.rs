@@ -79,10 +79,11 @@ pub fn choose(parts: &Parts, kernel: &Kernel) -> Result<Accelerator> {
 fn probe(parts: &Parts, kernel: &Kernel) -> Result<()> {
     let plan = Plan {
         kernel: kernel.label.clone(),
+        userland: None,
         action: Action::PowerOff,
     };
     let initramfs = parts.initramfs(&plan)?;
-    let mut guest = Guest::boot(kernel, &initramfs, Accelerator::Kvm, PROBE_SHAPE)?;
+    let mut guest = Guest::boot(kernel, initramfs, Accelerator::Kvm, PROBE_SHAPE, None)?;
     guest.ready(PROBE_DEADLINE)?;
     guest.finish()
 }

@@ -14,13 +14,14 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use sysctl_trace_tests::protocol::{Frame, Report};
+use sysctl_trace_tests::protocol::{Flavour, Frame, Report};
 
 use super::{
     console,
     initramfs::Initramfs,
     kernels::Kernel,
-    qemu::{Accelerator, Qemu, Shape},
+    qemu::{Accelerator, Machine, Qemu, Shape},
+    userland::{self, Userland},
 };
 use crate::paths;
 
@@ -80,13 +81,20 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 impl Guest {
-    /// Starts booting.
+    /// Starts booting, into a user land if one is given.
     pub fn boot(
         kernel: &Kernel,
-        initramfs: &Initramfs,
+        mut initramfs: Initramfs,
         accelerator: Accelerator,
         shape: Shape,
+        userland: Option<(&Userland, Flavour)>,
     ) -> Result<Self> {
+        let (mut disk, mut arguments) = (None, Vec::new());
+        if let Some((userland, flavour)) = userland {
+            userland.add_to(&mut initramfs)?;
+            disk = Some(userland.disk());
+            arguments = userland::kernel_arguments(flavour);
+        }
         let folder = paths::workspace()?.join("target/vm");
         paths::make_folder(&folder)?;
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
@@ -96,8 +104,15 @@ impl Guest {
             process::id()
         ));
         let initramfs = initramfs.write()?;
-        let (qemu, input, mut output) =
-            Qemu::start(accelerator, shape, &kernel.image, &initramfs, &console)?;
+        let (qemu, input, mut output) = Qemu::start(&Machine {
+            accelerator,
+            shape,
+            kernel: &kernel.image,
+            arguments: &arguments,
+            initramfs: &initramfs,
+            disk: disk.as_deref(),
+            console: &console,
+        })?;
         let (sender, frames) = channel();
         thread::spawn(move || {
             while let Ok(Some(frame)) = Frame::read_from(&mut output) {

@@ -16,6 +16,9 @@ use crate::{
 
 const META_PACKAGE: &str = "linux-image-cloud-amd64";
 
+/// Where packages have modules, older ones first.
+const MODULE_FOLDERS: [&str; 2] = ["lib/modules", "usr/lib/modules"];
+
 /// A kernel to boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wanted {
@@ -63,6 +66,17 @@ pub struct Kernel {
     pub image: PathBuf,
     /// The packages it comes from.
     pub packages: Vec<Package>,
+}
+
+impl Kernel {
+    /// The folder with its modules, in the unpacked packages.
+    pub fn modules(&self) -> Result<PathBuf> {
+        self.image
+            .ancestors()
+            .flat_map(|root| MODULE_FOLDERS.map(|folder| root.join(folder).join(&self.release)))
+            .find(|folder| folder.join("kernel").is_dir())
+            .with_context(|| format!("kernel {} has no modules", self.release))
+    }
 }
 
 /// The kernel of that label.
@@ -126,7 +140,7 @@ fn newest(wanted: &Wanted, folder: &Path) -> Result<Kernel> {
 /// The release and the image in the unpacked packages: older ones have boot/vmlinuz-RELEASE, newer
 /// ones usr/lib/modules/RELEASE/vmlinuz.
 fn find_image(root: &Path) -> Result<(String, PathBuf)> {
-    for modules in ["lib/modules", "usr/lib/modules"] {
+    for modules in MODULE_FOLDERS {
         let Ok(entries) = fs::read_dir(root.join(modules)) else {
             continue;
         };

@@ -6,6 +6,7 @@ pub mod guest;
 pub mod initramfs;
 pub mod kernels;
 pub mod qemu;
+pub mod userland;
 
 use std::path::PathBuf;
 

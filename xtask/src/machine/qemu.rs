@@ -44,6 +44,25 @@ pub struct Shape {
     pub memory_mib: u32,
 }
 
+/// A machine to be started.
+#[derive(Clone, Copy, Debug)]
+pub struct Machine<'a> {
+    /// What it runs on.
+    pub accelerator: Accelerator,
+    /// Its size.
+    pub shape: Shape,
+    /// The image of its kernel.
+    pub kernel: &'a Path,
+    /// What the kernel is told on top of [`KERNEL_ARGUMENTS`].
+    pub arguments: &'a [&'a str],
+    /// Its first file system.
+    pub initramfs: &'a File,
+    /// The image of its disk, which it cannot change: what it writes is gone with it.
+    pub disk: Option<&'a Path>,
+    /// The file for what it writes to its first serial port.
+    pub console: &'a Path,
+}
+
 /// A running QEMU. It ends when this is dropped or this process ends, whatever the reason.
 #[derive(Debug)]
 pub struct Qemu {
@@ -52,17 +71,12 @@ pub struct Qemu {
 }
 
 impl Qemu {
-    /// Starts a machine. Its first serial port is written to the console file; its second one is
-    /// returned as a pair of pipes.
-    pub fn start(
-        accelerator: Accelerator,
-        shape: Shape,
-        kernel: &Path,
-        initramfs: &File,
-        console: &Path,
-    ) -> Result<(Self, ChildStdin, ChildStdout)> {
+    /// Starts a machine. Its second serial port is returned as a pair of pipes.
+    pub fn start(machine: &Machine<'_>) -> Result<(Self, ChildStdin, ChildStdout)> {
         // QEMU opens files by path, and this one has none of its own.
-        let initramfs = format!("/proc/{}/fd/{}", std::process::id(), initramfs.as_raw_fd());
+        let initramfs = machine.initramfs.as_raw_fd();
+        let initramfs = format!("/proc/{}/fd/{initramfs}", std::process::id());
+        let arguments = [KERNEL_ARGUMENTS, machine.arguments].concat().join(" ");
         let complaints = tempfile::tempfile().context("making a temporary file")?;
         let mut command = Command::new(PROGRAM);
         command
@@ -73,22 +87,23 @@ impl Qemu {
                 "none",
                 "-no-reboot",
             ])
-            .args(accelerator_arguments(accelerator))
+            .args(accelerator_arguments(machine.accelerator))
             .arg("-smp")
-            .arg(shape.processors.to_string())
+            .arg(machine.shape.processors.to_string())
             .arg("-m")
-            .arg(shape.memory_mib.to_string())
+            .arg(machine.shape.memory_mib.to_string())
             .arg("-kernel")
-            .arg(kernel)
-            .args(["-initrd", &initramfs, "-append", &kernel_arguments()])
+            .arg(machine.kernel)
+            .args(["-initrd", &initramfs, "-append", &arguments])
             .arg("-serial")
-            .arg(format!("file:{}", console.display()))
+            .arg(format!("file:{}", machine.console.display()))
             .args([
                 "-chardev",
                 "stdio,id=frames,signal=off",
                 "-serial",
                 "chardev:frames",
             ])
+            .args(machine.disk.map(disk_arguments).into_iter().flatten())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(complaints.try_clone().context("duplicating a file")?);
@@ -150,16 +165,22 @@ fn accelerator_arguments(accelerator: Accelerator) -> &'static [&'static str] {
     }
 }
 
-/// Whatever is wrong with the kernel ends in a panic, and a panic ends QEMU: no hang that could be
-/// a message goes unseen.
-fn kernel_arguments() -> String {
+fn disk_arguments(disk: &Path) -> [String; 2] {
+    // A comma ends a value unless it is doubled.
+    let disk = disk.display().to_string().replace(',', ",,");
     [
-        "console=ttyS0",
-        "loglevel=5",
-        "panic=-1",
-        "oops=panic",
-        "softlockup_panic=1",
-        "hung_task_panic=1",
+        "-drive".to_owned(),
+        format!("file={disk},format=raw,if=virtio,snapshot=on,cache=unsafe"),
     ]
-    .join(" ")
 }
+
+/// What every kernel is told. Whatever is wrong with it ends in a panic, and a panic ends QEMU: no
+/// hang that could be a message goes unseen.
+const KERNEL_ARGUMENTS: &[&str] = &[
+    "console=ttyS0",
+    "loglevel=5",
+    "panic=-1",
+    "oops=panic",
+    "softlockup_panic=1",
+    "hung_task_panic=1",
+];

@@ -1,12 +1,15 @@
-//! The guest cases on one kernel.
+//! The guest cases and the scenarios on one kernel.
 
 use std::{
+    collections::BTreeSet,
     fmt::Write as _,
     time::{Duration, Instant},
 };
 
-use anyhow::Result;
-use sysctl_trace_tests::protocol::{Action, CaseInfo, Frame, Outcome, Plan, Report};
+use anyhow::{Error, Result};
+use sysctl_trace_tests::protocol::{
+    Action, CaseInfo, Flavour, Frame, Outcome, Plan, Report, ScenarioInfo,
+};
 
 use super::results::{CaseResult, OnKernel};
 use crate::{
@@ -16,6 +19,7 @@ use crate::{
         guest::{BOOT_DEADLINE, Failure, Guest},
         kernels::{self, Kernel, Wanted},
         qemu::Accelerator,
+        userland::{self, Userland},
     },
     vm,
 };
@@ -27,80 +31,187 @@ const GRACE: Duration = Duration::from_secs(20);
 const OUTPUT_KEPT: usize = 256 * 1024;
 const OUTPUT_LINES: usize = 60;
 
+/// What a guest runs: a case or a scenario.
+#[derive(Clone, Debug)]
+struct Job {
+    name: String,
+    deadline: Duration,
+}
+
+/// Where jobs run, and how a guest is asked for them.
+struct Ground<'a> {
+    parts: &'a Parts,
+    kernel: &'a Kernel,
+    userland: Option<(&'a Userland, Flavour)>,
+    /// What the guest is to do to run the jobs from this one on.
+    action: &'a dyn Fn(usize) -> Action,
+}
+
 /// Runs the cases. Each gets a result, whatever becomes of the guest.
-pub fn run(parts: &Parts, wanted: &Wanted, cases: &[&CaseInfo]) -> Result<OnKernel> {
+pub fn run_cases(parts: &Parts, wanted: &Wanted, cases: &[&CaseInfo]) -> Result<OnKernel> {
+    let jobs: Vec<Job> = cases.iter().map(|case| case.into()).collect();
     let kernel = match kernels::obtain(wanted) {
         Ok(kernel) => kernel,
-        Err(error) => {
-            let reason = format!("{error:#}");
-            let results = cases.iter().map(|case| failed(case, &reason)).collect();
-            return Ok(OnKernel {
-                title: wanted.label.to_owned(),
-                results,
-            });
-        }
+        Err(error) => return Ok(all_failed(wanted, &jobs, &error)),
     };
-    let accelerator = accelerator::choose(parts, &kernel)?;
-    let mut results = Vec::new();
-    while let Some(left) = cases.get(results.len()..).filter(|left| !left.is_empty()) {
-        tell(&format!(
-            "kernel {} ({accelerator}): {} to run",
-            kernel.release,
-            plural(left.len())
-        ));
-        let done = results.len();
-        let mut session = Session {
-            kernel: &kernel,
-            cases: left,
-            results: &mut results,
-        };
-        if let Err(error) = session.run(parts, accelerator) {
-            // A guest that failed takes the case with it that ran, or the one that was next; the
-            // others get a new guest.
-            let Some(case) = cases.get(results.len()) else {
-                return Err(error);
-            };
-            let failure = error.downcast::<Failure>()?;
-            println!("  {} on {}: FAILED: {failure}", case.name, kernel.label);
-            results.push(failed(case, &failure.reason));
-        }
-        debug_assert!(
-            results.len() > done,
-            "every boot brings at least one result"
-        );
-    }
+    let names = |from: usize| cases[from..].iter().map(|case| case.name.clone());
+    let ground = Ground {
+        parts,
+        kernel: &kernel,
+        userland: None,
+        action: &|from| Action::Cases(names(from).collect()),
+    };
     Ok(OnKernel {
         title: short(&kernel.release),
-        results,
+        results: ground.run(&jobs)?,
+        lacking: Vec::new(),
     })
 }
 
-/// One boot.
-struct Session<'a> {
-    kernel: &'a Kernel,
-    cases: &'a [&'a CaseInfo],
-    results: &'a mut Vec<CaseResult>,
+/// Runs the scenarios in the kernel's user land, with a boot for each flavour. Each gets a result,
+/// or is lacking.
+pub fn run_scenarios(
+    parts: &Parts,
+    wanted: &Wanted,
+    scenarios: &[&ScenarioInfo],
+) -> Result<OnKernel> {
+    let (mut there, mut lacking) = (Vec::new(), Vec::new());
+    for scenario in scenarios {
+        match scenario.lacking_in(wanted.suite) {
+            Some(what) => lacking.push((scenario.title(), what.to_owned())),
+            None => there.push(*scenario),
+        }
+    }
+    let obtained =
+        kernels::obtain(wanted).and_then(|kernel| Ok((userland::obtain(wanted, &kernel)?, kernel)));
+    let (userland, kernel) = match obtained {
+        Ok(obtained) => obtained,
+        Err(error) => {
+            let jobs: Vec<Job> = there.iter().map(|scenario| scenario.into()).collect();
+            return Ok(OnKernel {
+                title: format!("{} {}", wanted.suite, wanted.label),
+                lacking,
+                ..all_failed(wanted, &jobs, &error)
+            });
+        }
+    };
+    let mut on_kernel = OnKernel {
+        title: format!("{} {}", wanted.suite, short(&kernel.release)),
+        results: Vec::new(),
+        lacking,
+    };
+    let flavours: BTreeSet<Flavour> = there.iter().map(|scenario| scenario.flavour).collect();
+    for flavour in flavours {
+        let these: Vec<&ScenarioInfo> = there
+            .iter()
+            .copied()
+            .filter(|scenario| scenario.flavour == flavour)
+            .collect();
+        let jobs: Vec<Job> = these.iter().map(|scenario| scenario.into()).collect();
+        let numbers = |from: usize| these[from..].iter().map(|scenario| scenario.number);
+        let ground = Ground {
+            parts,
+            kernel: &kernel,
+            userland: Some((&userland, flavour)),
+            action: &|from| Action::Scenarios(numbers(from).collect()),
+        };
+        on_kernel.results.extend(ground.run(&jobs)?);
+    }
+    Ok(on_kernel)
 }
 
-impl Session<'_> {
-    fn run(&mut self, parts: &Parts, accelerator: Accelerator) -> Result<()> {
-        let names = self.cases.iter().map(|case| case.name.clone()).collect();
+impl From<&&CaseInfo> for Job {
+    fn from(case: &&CaseInfo) -> Self {
+        Self {
+            name: case.name.clone(),
+            deadline: Duration::from_secs(case.deadline_s),
+        }
+    }
+}
+
+impl From<&&ScenarioInfo> for Job {
+    fn from(scenario: &&ScenarioInfo) -> Self {
+        Self {
+            name: scenario.title(),
+            deadline: Duration::from_secs(scenario.deadline_s),
+        }
+    }
+}
+
+impl Ground<'_> {
+    /// Runs the jobs, in one guest if nothing goes wrong.
+    fn run(&self, jobs: &[Job]) -> Result<Vec<CaseResult>> {
+        let accelerator = accelerator::choose(self.parts, self.kernel)?;
+        let mut results = Vec::new();
+        while let Some(left) = jobs.get(results.len()..).filter(|left| !left.is_empty()) {
+            tell(&format!(
+                "{} ({accelerator}): {} to run",
+                self.name(),
+                left.len()
+            ));
+            let done = results.len();
+            if let Err(error) = self.session(left, accelerator, &mut results) {
+                // A guest that failed takes the job with it that ran, or the one that was next;
+                // the others get a new guest.
+                let Some(job) = jobs.get(results.len()) else {
+                    return Err(error);
+                };
+                let failure = error.downcast::<Failure>()?;
+                println!("  {} on {}: FAILED: {failure}", job.name, self.kernel.label);
+                results.push(failed(job, &failure.reason));
+            }
+            debug_assert!(
+                results.len() > done,
+                "every boot brings at least one result"
+            );
+        }
+        Ok(results)
+    }
+
+    fn name(&self) -> String {
+        let release = &self.kernel.release;
+        match self.userland {
+            None => format!("kernel {release}"),
+            Some((userland, Flavour::Unified)) => {
+                format!("user land {} on kernel {release}", userland.suite())
+            }
+            Some((userland, Flavour::Hybrid)) => {
+                let suite = userland.suite();
+                format!("user land {suite} with cgroup version 1 on kernel {release}")
+            }
+        }
+    }
+
+    /// One boot.
+    fn session(
+        &self,
+        jobs: &[Job],
+        accelerator: Accelerator,
+        results: &mut Vec<CaseResult>,
+    ) -> Result<()> {
+        let userland = self.userland.map(|(userland, _)| userland.plan());
         let plan = Plan {
             kernel: self.kernel.label.clone(),
-            action: Action::Cases(names),
+            userland: userland.transpose()?,
+            action: (self.action)(results.len()),
         };
-        let initramfs = parts.initramfs(&plan)?;
-        let mut guest = Guest::boot(self.kernel, &initramfs, accelerator, vm::DEFAULT_SHAPE)?;
+        let mut guest = Guest::boot(
+            self.kernel,
+            self.parts.initramfs(&plan)?,
+            accelerator,
+            vm::DEFAULT_SHAPE,
+            self.userland,
+        )?;
         guest.ready(BOOT_DEADLINE)?;
-        for case in self.cases {
-            let result = self.case(&mut guest, case)?;
-            self.results.push(result);
+        for job in jobs {
+            let result = self.job(&mut guest, job)?;
+            results.push(result);
         }
         guest.finish()
     }
 
-    fn case(&self, guest: &mut Guest, case: &CaseInfo) -> Result<CaseResult> {
-        let deadline = Instant::now() + Duration::from_secs(case.deadline_s) + GRACE;
+    fn job(&self, guest: &mut Guest, job: &Job) -> Result<CaseResult> {
+        let deadline = Instant::now() + job.deadline + GRACE;
         let mut output = Vec::new();
         loop {
             match guest.next(Some(deadline))? {
@@ -113,7 +224,7 @@ impl Session<'_> {
                     name,
                     outcome,
                     seconds,
-                }) if name == case.name => {
+                }) if name == job.name => {
                     return Ok(self.ended(name, outcome, seconds, &output));
                 }
                 Frame::Report(_) | Frame::Stdin(_) => {}
@@ -162,12 +273,23 @@ fn complaint(output: &str) -> Option<&str> {
         .or(last)
 }
 
-fn failed(case: &CaseInfo, reason: &str) -> CaseResult {
+fn failed(job: &Job, reason: &str) -> CaseResult {
     let outcome = Outcome::Failed(reason.to_owned());
     CaseResult {
-        case: case.name.clone(),
+        case: job.name.clone(),
         outcome,
         seconds: None,
+    }
+}
+
+/// The results where the machine itself cannot be had.
+fn all_failed(wanted: &Wanted, jobs: &[Job], error: &Error) -> OnKernel {
+    let reason = format!("{error:#}");
+    tell(&format!("FAILED: {reason}"));
+    OnKernel {
+        title: wanted.label.to_owned(),
+        results: jobs.iter().map(|job| failed(job, &reason)).collect(),
+        lacking: Vec::new(),
     }
 }
 
@@ -177,10 +299,6 @@ fn short(release: &str) -> String {
         .strip_suffix("-cloud-amd64")
         .unwrap_or(release)
         .to_owned()
-}
-
-fn plural(count: usize) -> String {
-    format!("{count} case{}", if count == 1 { "" } else { "s" })
 }
 
 fn indented(text: &str) -> String {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use comfy_table::{Table, presets};
-use sysctl_trace_tests::protocol::{CaseInfo, Outcome};
+use sysctl_trace_tests::protocol::{CaseInfo, Outcome, ScenarioInfo};
 
 use crate::lint::Check;
 
@@ -11,11 +11,14 @@ use crate::lint::Check;
 #[derive(Debug)]
 pub struct Results {
     cases: Vec<String>,
+    scenarios: Vec<String>,
     checks: Vec<Check>,
     /// The host's tests.
     pub host: Host,
     /// The guest cases, by kernel.
     pub kernels: Vec<OnKernel>,
+    /// The scenarios, by user land.
+    pub userlands: Vec<OnKernel>,
 }
 
 /// Counts of the host's tests.
@@ -27,16 +30,18 @@ pub struct Host {
     pub failed: u64,
 }
 
-/// The results on one kernel.
+/// The results on one kernel, or in one user land with its kernel.
 #[derive(Debug)]
 pub struct OnKernel {
     /// What the table calls it.
     pub title: String,
     /// The results, in the order of the cases.
     pub results: Vec<CaseResult>,
+    /// The scenarios that cannot run here, and what is lacking for each.
+    pub lacking: Vec<(String, String)>,
 }
 
-/// The result of one case on one kernel.
+/// The result of one case or scenario on one kernel.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CaseResult {
     /// The case's name.
@@ -54,14 +59,15 @@ impl CaseResult {
 }
 
 impl Results {
-    /// No results yet for these cases; the checks have been made.
-    pub fn new(cases: &[CaseInfo], checks: Vec<Check>) -> Self {
-        let cases = cases.iter().map(|case| case.name.clone()).collect();
+    /// No results yet for these cases and scenarios; the checks have been made.
+    pub fn new(cases: &[CaseInfo], scenarios: &[ScenarioInfo], checks: Vec<Check>) -> Self {
         Self {
-            cases,
+            cases: cases.iter().map(|case| case.name.clone()).collect(),
+            scenarios: scenarios.iter().map(ScenarioInfo::title).collect(),
             checks,
             host: Host::default(),
             kernels: Vec::new(),
+            userlands: Vec::new(),
         }
     }
 
@@ -70,8 +76,12 @@ impl Results {
         self.failed() == 0
     }
 
+    fn everywhere(&self) -> impl Iterator<Item = &OnKernel> {
+        self.kernels.iter().chain(&self.userlands)
+    }
+
     fn all(&self) -> impl Iterator<Item = &CaseResult> {
-        self.kernels.iter().flat_map(|kernel| &kernel.results)
+        self.everywhere().flat_map(|kernel| &kernel.results)
     }
 
     fn passed(&self) -> u64 {
@@ -93,14 +103,14 @@ impl Results {
     }
 }
 
-/// The failures with their reasons, the table of kernels and cases, and the last line that scripts
-/// may rely on: `N passed, N failed`.
+/// The failures with their reasons, the tables of cases by kernel and of scenarios by user land, and
+/// the last line that scripts may rely on: `N passed, N failed`.
 impl fmt::Display for Results {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for check in self.checks.iter().filter(|check| !check.passed) {
             writeln!(f, "FAILED {}", check.name)?;
         }
-        for kernel in &self.kernels {
+        for kernel in self.everywhere() {
             for result in &kernel.results {
                 if let Outcome::Failed(reason) = &result.outcome {
                     let reason = reason.lines().next().unwrap_or_default();
@@ -108,16 +118,13 @@ impl fmt::Display for Results {
                 }
             }
         }
-        let mut table = Table::new();
-        table.load_style(presets::ASCII_MARKDOWN);
-        let titles = self.kernels.iter().map(|kernel| kernel.title.as_str());
-        table.set_header(std::iter::once("case").chain(titles));
-        for case in &self.cases {
-            let cells = self.kernels.iter().map(|kernel| cell(kernel, case));
-            table.add_row(std::iter::once(case.clone()).chain(cells));
-        }
-        if !self.cases.is_empty() {
-            writeln!(f, "{table}")?;
+        for (what, rows, columns) in [
+            ("case", &self.cases, &self.kernels),
+            ("scenario", &self.scenarios, &self.userlands),
+        ] {
+            if !rows.is_empty() {
+                writeln!(f, "{}", table(what, rows, columns))?;
+            }
         }
         if !self.checks.is_empty() {
             let names: Vec<String> = self.checks.iter().map(Check::to_string).collect();
@@ -132,7 +139,22 @@ impl fmt::Display for Results {
     }
 }
 
+fn table(what: &str, rows: &[String], columns: &[OnKernel]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::ASCII_MARKDOWN);
+    let titles = columns.iter().map(|kernel| kernel.title.as_str());
+    table.set_header(std::iter::once(what).chain(titles));
+    for case in rows {
+        let cells = columns.iter().map(|kernel| cell(kernel, case));
+        table.add_row(std::iter::once(case.clone()).chain(cells));
+    }
+    table
+}
+
 fn cell(kernel: &OnKernel, case: &str) -> String {
+    if let Some((_, what)) = kernel.lacking.iter().find(|(lacking, _)| lacking == case) {
+        return format!("lacking: {what}");
+    }
     match kernel.results.iter().find(|result| result.case == case) {
         // The case is not declared for this kernel.
         None => "-".to_owned(),

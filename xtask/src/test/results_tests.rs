@@ -1,3 +1,5 @@
+use sysctl_trace_tests::protocol::Flavour;
+
 use super::*;
 
 fn result(case: &str, outcome: Outcome) -> CaseResult {
@@ -16,10 +18,27 @@ fn info(name: &str) -> CaseInfo {
     }
 }
 
+fn scenario(number: u8, name: &str) -> ScenarioInfo {
+    ScenarioInfo {
+        number,
+        name: name.to_owned(),
+        flavour: Flavour::Unified,
+        deadline_s: 1,
+        lacking: Vec::new(),
+    }
+}
+
+fn cells<'a>(text: &'a str, row: &str) -> Vec<&'a str> {
+    let row = format!("| {row}");
+    let line = text.lines().find(|line| line.starts_with(&row)).unwrap();
+    line.split('|').map(str::trim).collect()
+}
+
 #[test]
 fn the_last_line_counts_everything() {
     let mut results = Results::new(
         &[info("environment"), info("burst")],
+        &[scenario(1, "ip netns"), scenario(10, "cgroup version 1")],
         vec![
             Check {
                 name: "formatting",
@@ -39,6 +58,7 @@ fn the_last_line_counts_everything() {
         OnKernel {
             title: "5.10.0-32".to_owned(),
             results: vec![result("environment", Outcome::Passed)],
+            lacking: Vec::new(),
         },
         OnKernel {
             title: "6.12.1".to_owned(),
@@ -46,10 +66,16 @@ fn the_last_line_counts_everything() {
                 result("environment", Outcome::Passed),
                 result("burst", Outcome::Failed("kernel panic: x\nmore".to_owned())),
             ],
+            lacking: Vec::new(),
         },
     ];
+    results.userlands = vec![OnKernel {
+        title: "forky 7.2.1".to_owned(),
+        results: vec![result("1 ip netns", Outcome::Passed)],
+        lacking: vec![("10 cgroup version 1".to_owned(), "no such thing".to_owned())],
+    }];
     let text = results.to_string();
-    assert_eq!(text.lines().last(), Some("10 passed, 2 failed"));
+    assert_eq!(text.lines().last(), Some("11 passed, 2 failed"));
     assert!(
         text.contains("FAILED burst on 6.12.1: kernel panic: x\n"),
         "{text}"
@@ -58,11 +84,8 @@ fn the_last_line_counts_everything() {
         text.contains("checks: formatting ok; clippy FAILED\n"),
         "{text}"
     );
-    let burst = text
-        .lines()
-        .find(|line| line.starts_with("| burst"))
-        .unwrap();
-    let cells: Vec<&str> = burst.split('|').map(str::trim).collect();
-    assert_eq!(cells, ["", "burst", "-", "FAILED", ""]);
+    assert_eq!(cells(&text, "burst"), ["", "burst", "-", "FAILED", ""]);
+    assert_eq!(cells(&text, "1 ip"), ["", "1 ip netns", "ok 1.2 s", ""]);
+    assert_eq!(cells(&text, "10 ")[2], "lacking: no such thing");
     assert!(!results.all_passed());
 }
