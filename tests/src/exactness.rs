@@ -17,7 +17,7 @@ use std::{
 
 use crate::{
     trace::{Action, Event, Process},
-    workload::log::{Actor, Begin, Created, Creation, End, Record, Thread, Write},
+    workload::log::{Actor, Begin, Created, Creation, End, Entry, Netns, Record, Thread, Write},
 };
 
 /// What a comparison yields.
@@ -83,6 +83,7 @@ impl fmt::Display for Difference {
 enum Step<'a> {
     Create(&'a Creation),
     Write(&'a Write),
+    Enter(&'a Entry),
 }
 
 impl<'a> Step<'a> {
@@ -90,6 +91,7 @@ impl<'a> Step<'a> {
         match self {
             Self::Create(creation) => &creation.actor,
             Self::Write(write) => &write.actor,
+            Self::Enter(entry) => &entry.actor,
         }
     }
 }
@@ -109,6 +111,11 @@ impl fmt::Display for Step<'_> {
                 "{} of {:?} to {} by {}: {:?}",
                 write.how, write.requested, write.path, write.actor.pid, write.result
             ),
+            Self::Enter(entry) => write!(
+                f,
+                "{} by {} in {:?}, cgroup {:?}",
+                entry.how, entry.actor.pid, entry.netns, entry.actor.cgroup
+            ),
         }
     }
 }
@@ -122,19 +129,30 @@ enum Lane {
 
 /// The least that a workload worth comparing does.
 #[derive(Clone, Copy, Debug)]
-struct Least {
-    made: u64,
-    writes: u64,
-    keys: usize,
+pub struct Least {
+    /// New namespaces.
+    pub made: u64,
+    /// Writes.
+    pub writes: u64,
+    /// Keys written to.
+    pub keys: usize,
+    /// Ways of writing, as the log names them.
+    pub methods: &'static [&'static str],
+    /// Entries that are the first of their cgroup in their namespace.
+    pub entries: usize,
+    /// Whether some namespace must have been refused.
+    pub refused: bool,
 }
 
 const LEAST: Least = Least {
     made: 200,
     writes: 1000,
     keys: 12,
+    methods: METHODS,
+    entries: 8,
+    refused: true,
 };
 
-/// Ways of writing that each such workload uses, as its log names them.
 const METHODS: &[&str] = &[
     "write",
     "writev",
@@ -150,7 +168,27 @@ pub fn compare(log: &[Record], trace: &[Event]) -> Comparison {
     compare_at_least(log, trace, LEAST)
 }
 
-fn compare_at_least(log: &[Record], trace: &[Event], least: Least) -> Comparison {
+/// The workload runs in no container, and nobody says otherwise. Who made a namespace may be known
+/// at one event and not yet at another: it is no part of what identifies it.
+fn without_containers(trace: &[Event]) -> (Vec<Event>, Vec<Difference>) {
+    let mut differences = Vec::new();
+    let mut events = trace.to_vec();
+    for event in &mut events {
+        let owner = event.netns.as_mut().and_then(|netns| netns.owner.take());
+        let of_netns = owner.and_then(|owner| owner.container);
+        if event.container.is_some() || event.k8s.is_some() || of_netns.is_some() {
+            differences.push(Difference::Extra(format!(
+                "{} is said to be in or about a container",
+                words(event)
+            )));
+        }
+    }
+    (events, differences)
+}
+
+/// Compares the two, of a workload that does at least so much.
+#[must_use]
+pub fn compare_at_least(log: &[Record], trace: &[Event], least: Least) -> Comparison {
     let mut result = Comparison::default();
     let Some(Record::Begin(begin)) = log.first() else {
         result
@@ -158,14 +196,10 @@ fn compare_at_least(log: &[Record], trace: &[Event], least: Least) -> Comparison
             .push(Difference::Log("it does not begin".into()));
         return result;
     };
-    let steps: Vec<Step<'_>> = log
-        .iter()
-        .filter_map(|record| match record {
-            Record::Create(creation) => Some(Step::Create(creation)),
-            Record::Write(write) => Some(Step::Write(write)),
-            Record::Begin(_) | Record::Race(_) | Record::End(_) => None,
-        })
-        .collect();
+    let (trace, contained) = without_containers(trace);
+    let trace = &trace[..];
+    result.differences.extend(contained);
+    let steps = steps(log);
     let lacking = complete(log, &steps, least);
     result
         .differences
@@ -229,6 +263,30 @@ fn compare_at_least(log: &[Record], trace: &[Event], least: Least) -> Comparison
     result
 }
 
+/// What a trace must tell: every creation, every write, and of the entries the first of each cgroup
+/// in each namespace.
+fn steps(log: &[Record]) -> Vec<Step<'_>> {
+    let mut pairs: BTreeSet<(u32, &str)> = BTreeSet::new();
+    log.iter()
+        .filter_map(|record| match record {
+            Record::Create(creation) => {
+                if let Created::Made { netns, .. } = &creation.result {
+                    // The number may have been another namespace's.
+                    pairs.retain(|(inum, _)| *inum != netns.inum);
+                }
+                Some(Step::Create(creation))
+            }
+            Record::Write(write) => Some(Step::Write(write)),
+            Record::Enter(entry) => {
+                let Netns { inum, .. } = entry.netns;
+                let first = pairs.insert((inum, &entry.actor.cgroup));
+                first.then_some(Step::Enter(entry))
+            }
+            Record::Begin(_) | Record::Race(_) | Record::End(_) => None,
+        })
+        .collect()
+}
+
 /// An event in words, with what tells it from others.
 fn words(event: &Event) -> String {
     let number = event.event.sequence;
@@ -258,15 +316,11 @@ fn words(event: &Event) -> String {
 /// What the log lacks, in words.
 fn complete(log: &[Record], steps: &[Step<'_>], least: Least) -> Vec<String> {
     let mut wrong = Vec::new();
+    let count = |kind: fn(&Record) -> bool| log.iter().filter(|record| kind(record)).count() as u64;
     let found = End {
-        creations: steps
-            .iter()
-            .filter(|step| matches!(step, Step::Create(_)))
-            .count() as u64,
-        writes: steps
-            .iter()
-            .filter(|step| matches!(step, Step::Write(_)))
-            .count() as u64,
+        creations: count(|record| matches!(record, Record::Create(_))),
+        writes: count(|record| matches!(record, Record::Write(_))),
+        entries: count(|record| matches!(record, Record::Enter(_))),
     };
     match log.last() {
         Some(Record::End(end)) if *end == found => {}
@@ -275,22 +329,25 @@ fn complete(log: &[Record], steps: &[Step<'_>], least: Least) -> Vec<String> {
     }
     let made = |step: &&Step<'_>| matches!(step, Step::Create(c) if is_made(c));
     let made = steps.iter().filter(made).count() as u64;
-    if made < least.made || found.creations == made || found.writes < least.writes {
+    let entries = steps.iter().filter(|step| matches!(step, Step::Enter(_)));
+    let entries = entries.count();
+    let refused = found.creations > made || !least.refused;
+    if made < least.made || !refused || found.writes < least.writes || entries < least.entries {
         wrong.push(format!(
-            "too little was done: {found:?}, {made} namespaces made"
+            "too little was done: {found:?}, {made} namespaces made, {entries} first entries"
         ));
     }
     let writes = || {
         steps.iter().filter_map(|step| match step {
             Step::Write(write) => Some(write),
-            Step::Create(_) => None,
+            Step::Create(_) | Step::Enter(_) => None,
         })
     };
     let keys: BTreeSet<&str> = writes().map(|write| write.path.as_str()).collect();
     if keys.len() < least.keys {
         wrong.push(format!("only {} keys", keys.len()));
     }
-    for method in METHODS {
+    for method in least.methods {
         if !writes().any(|write| write.how.starts_with(method)) {
             wrong.push(format!("nothing by {method}"));
         }

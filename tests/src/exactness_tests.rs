@@ -17,6 +17,9 @@ const LITTLE: Least = Least {
     made: 20,
     writes: 60,
     keys: 13,
+    methods: METHODS,
+    entries: 2,
+    refused: true,
 };
 
 /// Compares the sample log with the sample trace after a change to the latter.
@@ -59,6 +62,50 @@ fn a_missing_creation_is_told() {
     let result = after(|trace| drop(trace.remove(0)));
     let missing = |difference: &&Difference| matches!(difference, Difference::Missing(w) if w.contains("1000"));
     assert_eq!(result.differences.iter().filter(missing).count(), 1);
+}
+
+/// The places of the events of entries.
+fn entries(trace: &[Event]) -> Vec<usize> {
+    let entries = trace.iter().enumerate();
+    let entries = entries.filter(|(_, event)| event.event.action == Action::NetnsEnter);
+    entries.map(|(at, _)| at).collect()
+}
+
+#[test]
+fn a_missing_entry_is_told() {
+    let result = after(|trace| drop(trace.remove(entries(trace)[1])));
+    assert!(
+        matches!(&result.differences[..], [Difference::Missing(what)] if what.contains("execve")),
+        "{result:?}"
+    );
+}
+
+#[test]
+fn an_entry_that_is_told_again_is_extra() {
+    let result = after(|trace| {
+        let at = entries(trace)[1];
+        let copy = trace[at].clone();
+        trace.insert(at + 1, copy);
+    });
+    assert!(
+        matches!(&result.differences[..], [Difference::Extra(_)]),
+        "{result:?}"
+    );
+}
+
+#[test]
+fn an_entry_into_another_namespace_is_told() {
+    let result = after(|trace| {
+        let at = entries(trace)[0];
+        trace[at].netns = Some(traced_netns(netns(7)));
+    });
+    assert!(
+        matches!(
+            &result.differences[..],
+            [Difference::Field { field: "netns", .. }]
+        ),
+        "{result:?}"
+    );
 }
 
 #[test]
@@ -229,6 +276,7 @@ fn a_log_must_be_whole() {
     assert!(wrong(&short));
     *short.last_mut().unwrap() = Record::End(End {
         creations: 21,
+        entries: 3,
         writes: 59,
     });
     assert!(wrong(&short));

@@ -10,6 +10,8 @@ pub mod exactness;
 #[cfg(feature = "guest")]
 pub mod guest;
 #[cfg(feature = "guest")]
+pub mod scenarios;
+#[cfg(feature = "guest")]
 pub mod trace;
 #[cfg(feature = "guest")]
 pub mod workload;

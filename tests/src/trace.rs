@@ -5,7 +5,7 @@
 
 mod check;
 
-use std::{fs, path::Path, str};
+use std::{collections::BTreeMap, fs, path::Path, str};
 
 use anyhow::{Context as _, Result};
 use jiff::Timestamp;
@@ -29,6 +29,9 @@ pub struct Event {
     pub host: Host,
     pub error: Option<Error>,
     pub process: Option<Process>,
+    pub component: Option<Component>,
+    pub container: Option<Container>,
+    pub k8s: Option<Kubernetes>,
     pub netns: Option<Netns>,
     pub sysctl: Option<Sysctl>,
     pub trace: Trace,
@@ -66,6 +69,8 @@ pub enum Action {
     NetnsCreate,
     NetnsDestroy,
     SysctlWrite,
+    NetnsEnter,
+    NetnsBind,
     EventsLost,
 }
 
@@ -114,6 +119,81 @@ pub struct Process {
     pub cgroup: Option<String>,
     pub namespaces: Namespaces,
     pub enrichment: String,
+}
+
+/// `component`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "as above")]
+pub struct Component {
+    pub name: String,
+    pub stage: Option<String>,
+    pub confidence: String,
+    pub evidence: Vec<String>,
+}
+
+/// `container`, and `netns.owner.container`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "as above")]
+pub struct Container {
+    pub id: String,
+    pub runtime: Option<String>,
+    pub name: Option<String>,
+    pub image: Option<Named>,
+    pub confidence: String,
+    #[serde(default)]
+    pub nested: Vec<Nested>,
+}
+
+/// `container.nested`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "as above")]
+pub struct Nested {
+    pub id: String,
+    pub runtime: Option<String>,
+}
+
+/// Whatever has just a name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "as above")]
+pub struct Named {
+    pub name: String,
+}
+
+/// `k8s`, and `netns.owner.k8s`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "as above")]
+pub struct Kubernetes {
+    pub pod: Pod,
+    pub namespace: Option<Named>,
+    pub container: Option<Named>,
+}
+
+/// `k8s.pod`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "as above")]
+pub struct Pod {
+    pub name: Option<String>,
+    pub uid: Option<String>,
+    #[serde(default)]
+    pub label: BTreeMap<String, String>,
+}
+
+/// `netns.owner`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "as above")]
+pub struct Owner {
+    pub creator: Option<String>,
+    pub pin: Option<String>,
+    pub bound_by: Option<String>,
+    pub container: Option<Container>,
+    pub k8s: Option<Kubernetes>,
 }
 
 /// `process.thread`.
@@ -173,6 +253,7 @@ pub struct Netns {
     pub inum: Option<u32>,
     pub cookie: Option<String>,
     pub user_ns: Option<u32>,
+    pub owner: Option<Owner>,
 }
 
 /// `sysctl`.

@@ -1,7 +1,7 @@
 use super::*;
 
-const WRITE: &str = r#"{"@timestamp":"2026-11-22T07:40:34.939150120Z","schema":{"name":"sysctl-trace","version":"1.0"},"event":{"kind":"event","category":["configuration"],"type":["change"],"action":"sysctl-write","outcome":"success","sequence":1,"boottime_ns":7},"host":{"name":"node","boot":{"id":"b"}},"process":{"pid":5,"name":"sh","executable_name":"sh","executable":"/bin/sh","args":["sh"],"start":"2026-11-22T07:40:34.000000001Z","entity_id":"b-5-1","thread":{"id":5,"capabilities":{"effective":[]}},"user":{"id":"0"},"group":{"id":"0"},"parent":{"pid":1,"name":"init","start":"2026-11-22T07:40:30.000000001Z","entity_id":"b-1-1"},"ancestors":[{"pid":1,"name":"init","start":"2026-11-22T07:40:30.000000001Z","entity_id":"b-1-1"}],"cgroup":"/","namespaces":{"net":1,"pid":2,"mnt":3,"user":4,"cgroup":5},"enrichment":"complete"},"sysctl":{"key":"vm.swappiness","path":"vm/swappiness","type":"int","requested":"1","old":"2","new":"1","position":0,"size":2,"written":2},"trace":{"session":"s","truncated":[]}}"#;
-const LOST: &str = r#"{"@timestamp":"2026-11-22T07:40:35.939150120Z","schema":{"name":"sysctl-trace","version":"1.0"},"event":{"kind":"metric","category":["host"],"type":["info"],"action":"events-lost","outcome":"unknown","sequence":2,"boottime_ns":8},"host":{"name":"node","boot":{"id":"b"}},"trace":{"session":"s","truncated":[],"lost":{"ring_full":1,"in_flight":0,"probe_missed":0,"unreadable":0}}}"#;
+const WRITE: &str = r#"{"@timestamp":"2026-11-22T07:40:34.939150120Z","schema":{"name":"sysctl-trace","version":"1.1"},"event":{"kind":"event","category":["configuration"],"type":["change"],"action":"sysctl-write","outcome":"success","sequence":1,"boottime_ns":7},"host":{"name":"node","boot":{"id":"b"}},"process":{"pid":5,"name":"sh","executable_name":"sh","executable":"/bin/sh","args":["sh"],"start":"2026-11-22T07:40:34.000000001Z","entity_id":"b-5-1","thread":{"id":5,"capabilities":{"effective":[]}},"user":{"id":"0"},"group":{"id":"0"},"parent":{"pid":1,"name":"init","start":"2026-11-22T07:40:30.000000001Z","entity_id":"b-1-1"},"ancestors":[{"pid":1,"name":"init","start":"2026-11-22T07:40:30.000000001Z","entity_id":"b-1-1"}],"cgroup":"/","namespaces":{"net":1,"pid":2,"mnt":3,"user":4,"cgroup":5},"enrichment":"complete"},"component":{"name":"program","confidence":"inferred","evidence":[]},"sysctl":{"key":"vm.swappiness","path":"vm/swappiness","type":"int","requested":"1","old":"2","new":"1","position":0,"size":2,"written":2},"trace":{"session":"s","truncated":[]}}"#;
+const LOST: &str = r#"{"@timestamp":"2026-11-22T07:40:35.939150120Z","schema":{"name":"sysctl-trace","version":"1.1"},"event":{"kind":"metric","category":["host"],"type":["info"],"action":"events-lost","outcome":"unknown","sequence":2,"boottime_ns":8},"host":{"name":"node","boot":{"id":"b"}},"trace":{"session":"s","truncated":[],"lost":{"ring_full":1,"in_flight":0,"probe_missed":0,"unreadable":0}}}"#;
 
 fn wrong(lines: &str) -> Vec<String> {
     parse(lines.as_bytes()).1
@@ -22,7 +22,7 @@ fn each_wrong_line_is_told() {
         ("939150120Z", "939150120+00:00"),
         ("T07:40:34.9", "T27:40:34.9"),
         (r#""name":"sysctl-trace""#, r#""name":"other""#),
-        (r#""version":"1.0""#, r#""version":"2.0""#),
+        (r#""version":"1.1""#, r#""version":"2.0""#),
         (r#""sequence":1"#, r#""sequence":2"#),
         (r#""sequence":1"#, r#""sequence":"1""#),
         (r#""kind":"event""#, r#""kind":"metric""#),

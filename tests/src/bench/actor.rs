@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, ensure};
 use nix::{
     sched::{CloneFlags, setns, unshare},
     sys::wait::{WaitStatus, waitpid},
-    unistd::{ForkResult, Pid, fork},
+    unistd::{ForkResult, Pid, execv, fork},
 };
 use serde::{Deserialize, Serialize};
 
@@ -121,6 +121,25 @@ fn process_that_writes() -> Result<()> {
     }
 }
 
+/// Programs that end at once, one after the other.
+fn programs(count: u32) -> Result<()> {
+    let (program, args) = (c"/bin/busybox", [c"busybox", c"true"]);
+    for _ in 0..count {
+        // SAFETY: this process has one thread.
+        match unsafe { fork() }.context("forking")? {
+            ForkResult::Parent { child } => {
+                let status = waitpid(child, None).context("waiting for a program")?;
+                ensure!(status == WaitStatus::Exited(child, 0), "a program failed");
+            }
+            ForkResult::Child => {
+                let _ = execv(program, &args);
+                process::exit_at_once(1)
+            }
+        }
+    }
+    Ok(())
+}
+
 fn open() -> Result<File> {
     let file = OpenOptions::new().read(true).write(true).open(KEY);
     file.with_context(|| format!("opening {KEY}"))
@@ -131,6 +150,8 @@ struct Writer {
     before: Vec<u8>,
     writes: u64,
     writes_of_children: u64,
+    /// This process has made itself a network namespace to stay in.
+    inside: bool,
 }
 
 impl Writer {
@@ -144,6 +165,7 @@ impl Writer {
             before,
             writes: 0,
             writes_of_children: 0,
+            inside: false,
         })
     }
 
@@ -155,6 +177,14 @@ impl Writer {
             Work::Process => self.of_children(count),
             Work::Read => self.read(count),
             Work::Netns => namespaces(count),
+            Work::Exec => programs(count),
+            Work::ExecInside => {
+                if !self.inside {
+                    unshare(CloneFlags::CLONE_NEWNET).context("making a namespace")?;
+                    self.inside = true;
+                }
+                programs(count)
+            }
         }
     }
 

@@ -54,6 +54,10 @@ pub enum Work {
     Read,
     /// New network namespaces, each ending as the next one comes.
     Netns,
+    /// Processes that execute a program, which ends at once.
+    Exec,
+    /// The same in a network namespace that is not the node's.
+    ExecInside,
 }
 
 /// Writes between two pauses in [`Work::Paced`].
@@ -61,13 +65,15 @@ pub const GROUP: u32 = 100;
 
 impl Work {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Write,
         Self::Paced,
         Self::Alone,
         Self::Process,
         Self::Read,
         Self::Netns,
+        Self::Exec,
+        Self::ExecInside,
     ];
 
     /// How often it is done in one batch.
@@ -77,7 +83,7 @@ impl Work {
             Self::Write => 40_000,
             Self::Paced => 100 * GROUP,
             Self::Alone => 300,
-            Self::Process => 100,
+            Self::Process | Self::Exec | Self::ExecInside => 100,
             Self::Read => 20_000,
             Self::Netns => 80,
         }
@@ -90,7 +96,7 @@ impl Work {
         match self {
             Self::Write | Self::Paced | Self::Alone | Self::Read => 1,
             Self::Process => 3,
-            Self::Netns => 5,
+            Self::Netns | Self::Exec | Self::ExecInside => 5,
         }
     }
 
@@ -100,7 +106,7 @@ impl Work {
     pub const fn is_counted(self) -> bool {
         match self {
             Self::Write | Self::Paced | Self::Alone | Self::Process | Self::Read => false,
-            Self::Netns => true,
+            Self::Netns | Self::Exec | Self::ExecInside => true,
         }
     }
 
@@ -109,7 +115,7 @@ impl Work {
     pub const fn warm_up(self) -> u32 {
         match self {
             Self::Write | Self::Paced | Self::Alone | Self::Read => 100,
-            Self::Process => 10,
+            Self::Process | Self::Exec | Self::ExecInside => 10,
             Self::Netns => 20,
         }
     }

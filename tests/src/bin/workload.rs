@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
-use sysctl_trace_tests::workload::{exactness, loops};
+use sysctl_trace_tests::workload::{enter, exactness, loops};
 
 /// What the workload can be asked for.
 #[derive(Debug, Parser)]
@@ -30,6 +30,24 @@ enum Action {
     Steps {
         #[arg(long)]
         log: PathBuf,
+        #[arg(long)]
+        since: u64,
+    },
+    /// Enter namespaces in every way, and log each
+    Enter {
+        /// The log, one JSON object a line
+        #[arg(long)]
+        log: PathBuf,
+    },
+    /// Go on with a log: this program was executed
+    #[command(hide = true)]
+    Executed {
+        #[arg(long)]
+        log: PathBuf,
+        #[arg(long)]
+        more: u64,
+        #[arg(long)]
+        since: u64,
     },
     /// Write back to back from one CPU
     Burst {
@@ -77,7 +95,9 @@ fn main() -> ExitCode {
 fn run(action: Action) -> Result<()> {
     match action {
         Action::Exactness { log, seed } => exactness::run(&log, seed),
-        Action::Steps { log } => exactness::steps(&log),
+        Action::Steps { log, since } => exactness::steps(&log, since),
+        Action::Enter { log } => exactness::enter(&log),
+        Action::Executed { log, more, since } => enter::program(&log, since, more),
         Action::Burst { count, key } => {
             let burst = loops::burst(key.as_deref(), count)?;
             println!(

@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use super::{Context, tracer::Tracer};
 use crate::{
     exactness::{self, Comparison},
-    trace,
+    trace::{self, Event},
     workload::log,
 };
 
@@ -38,11 +38,17 @@ fn compare(options: &[&str]) -> Result<()> {
         "the tracer and the workload: {}",
         ended.status
     );
-    let (events, mut wrong) = trace::read(&ended.trace)?;
+    let (events, wrong) = trace::read(&ended.trace)?;
+    let comparison = exactness::compare(&log::read(Path::new(LOG))?, &events);
+    judge(wrong, comparison, &events)
+}
+
+/// Fails where there is a difference, or anything else is wrong with the stream.
+pub fn judge(mut wrong: Vec<String>, comparison: Comparison, events: &[Event]) -> Result<()> {
     let Comparison {
         differences,
         bystanders,
-    } = exactness::compare(&log::read(Path::new(LOG))?, &events);
+    } = comparison;
     for other in &bystanders {
         eprintln!("by others: {other}");
     }

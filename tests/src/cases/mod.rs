@@ -9,7 +9,8 @@ mod doctor;
 mod ending;
 mod environment;
 mod exactness;
-mod tracer;
+mod netns_enter;
+pub mod tracer;
 
 use std::time::Duration;
 
@@ -63,6 +64,18 @@ pub const CASES: &[Case] = &[
         kernels: Kernels::Only(&["6.12"]),
         deadline: Duration::from_secs(300),
         run: exactness::by_kprobes,
+    },
+    Case {
+        name: "netns-enter",
+        kernels: Kernels::All,
+        deadline: Duration::from_secs(60),
+        run: netns_enter::run,
+    },
+    Case {
+        name: "netns-enter-kprobe",
+        kernels: Kernels::Only(&["6.12"]),
+        deadline: Duration::from_secs(60),
+        run: netns_enter::by_kprobes,
     },
     Case {
         name: "burst",

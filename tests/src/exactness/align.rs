@@ -124,19 +124,27 @@ fn looks_like(step: Step<'_>, event: &Event) -> bool {
             }
             Created::Undone { .. } | Created::Refused { .. } => true,
         },
+        (Step::Enter(entry), _) => {
+            event.netns.as_ref().and_then(|found| found.inum) == Some(entry.netns.inum)
+        }
     }
 }
 
 fn is_of_kind(step: Step<'_>, event: &Event) -> bool {
     match (step, event.event.action) {
-        (Step::Create(_), Action::NetnsCreate) => true,
+        (Step::Create(_), Action::NetnsCreate) | (Step::Enter(_), Action::NetnsEnter) => true,
         (Step::Write(write), Action::SysctlWrite) => event
             .sysctl
             .as_ref()
             .is_some_and(|sysctl| sysctl.path == write.path),
         (
-            Step::Create(_) | Step::Write(_),
-            Action::NetnsCreate | Action::NetnsDestroy | Action::SysctlWrite | Action::EventsLost,
+            Step::Create(_) | Step::Write(_) | Step::Enter(_),
+            Action::NetnsCreate
+            | Action::NetnsDestroy
+            | Action::SysctlWrite
+            | Action::NetnsEnter
+            | Action::NetnsBind
+            | Action::EventsLost,
         ) => false,
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use super::{Difference, Step, words};
 use crate::{
     trace::{Action, Event, Netns, Sysctl},
-    workload::log::{self, Answer, Begin, Bytes, Created, Creation, Window, Write},
+    workload::log::{self, Answer, Begin, Bytes, Created, Creation, Entry, Window, Write},
 };
 
 /// How much of a requested text a trace keeps.
@@ -30,6 +30,7 @@ pub fn compare(begin: &Begin, step: Step<'_>, event: &Event) -> Vec<Difference> 
             creation_error(creation),
         ),
         Step::Write(write) => (Action::SysctlWrite, write.window, write_error(write)),
+        Step::Enter(entry) => (Action::NetnsEnter, entry.window, None),
     };
     check.equal("event.action", &action, &event.event.action);
     check.equal(
@@ -53,6 +54,7 @@ pub fn compare(begin: &Begin, step: Step<'_>, event: &Event) -> Vec<Difference> 
     match step {
         Step::Create(creation) => check.creation(creation),
         Step::Write(write) => check.write(write),
+        Step::Enter(entry) => check.entry(entry),
     }
     check.differences
 }
@@ -62,6 +64,7 @@ pub fn outcome(step: Step<'_>) -> &'static str {
     let error = match step {
         Step::Create(creation) => creation_error(creation),
         Step::Write(write) => write_error(write),
+        Step::Enter(_) => None,
     };
     if error.is_none() {
         "success"
@@ -114,6 +117,7 @@ fn netns(expected: &log::Netns) -> Netns {
         inum: Some(expected.inum),
         cookie: expected.cookie.map(|cookie| cookie.to_string()),
         user_ns: Some(expected.user_ns),
+        owner: None,
     }
 }
 
@@ -200,6 +204,13 @@ impl Check<'_> {
             }
             (Some(sysctl), result) => self.somaxconn(sysctl, result, &creation.init_somaxconn),
         }
+    }
+
+    fn entry(&mut self, entry: &Entry) {
+        let event = self.event;
+        self.equal("netns", &Some(netns(&entry.netns)), &event.netns);
+        self.equal("sysctl", &None, &event.sysctl);
+        self.equal("trace.truncated", &Vec::new(), &event.trace.truncated);
     }
 
     /// The value that a new namespace was given.

@@ -74,7 +74,7 @@ pub fn compare(
                     ));
                 }
             }
-            Action::NetnsCreate | Action::EventsLost => {}
+            Action::NetnsCreate | Action::NetnsEnter | Action::NetnsBind | Action::EventsLost => {}
         }
     }
     for life in living.values().filter(|life| life.ours) {

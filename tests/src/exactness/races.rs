@@ -16,7 +16,11 @@ use crate::{
 pub fn compare(log: &[Record], pairs: &[(Step<'_>, &Event)]) -> Vec<Difference> {
     let races = log.iter().filter_map(|record| match record {
         Record::Race(race) => Some(race),
-        Record::Begin(_) | Record::Create(_) | Record::Write(_) | Record::End(_) => None,
+        Record::Begin(_)
+        | Record::Create(_)
+        | Record::Write(_)
+        | Record::Enter(_)
+        | Record::End(_) => None,
     });
     races.flat_map(|race| one(race, pairs)).collect()
 }

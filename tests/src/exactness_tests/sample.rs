@@ -6,7 +6,7 @@ use super::super::*;
 use crate::{
     trace::{self, Netns, Sysctl},
     workload::log::{
-        self, Ancestor, Answer, Bytes, Creation, End, Namespaces, Race, Window, Write,
+        self, Ancestor, Answer, Bytes, Creation, End, Entry, Namespaces, Race, Window, Write,
     },
 };
 
@@ -156,6 +156,10 @@ pub fn sample_log() -> Vec<Record> {
     for (at, tid, value) in [(1, 10, "a1"), (2, 13, "b1"), (3, 10, "a2"), (4, 13, "b2")] {
         log.push(racing(WRITE + 55 + at, tid, value));
     }
+    // The second is in the same cgroup and namespace as the first, the third in another namespace.
+    log.push(entry(WRITE + 60, "setns", 3));
+    log.push(entry(WRITE + 61, "execve", 3));
+    log.push(entry(WRITE + 62, "execve", 4));
     log.push(Record::Race(Race {
         id: 1,
         first: Bytes::from("1"),
@@ -164,8 +168,18 @@ pub fn sample_log() -> Vec<Record> {
     log.push(Record::End(End {
         creations: 21,
         writes: 60,
+        entries: 3,
     }));
     log
+}
+
+pub fn entry(at: usize, how: &str, number: usize) -> Record {
+    Record::Enter(Box::new(Entry {
+        window: window(at),
+        actor: actor(ROOT, "workload"),
+        how: how.into(),
+        netns: netns(number),
+    }))
 }
 
 pub fn rfc3339(boottime_ns: u64) -> String {
@@ -244,6 +258,9 @@ pub fn event(action: Action, window: Window, actor: Option<&Actor>) -> Event {
         },
         error: None,
         process: actor.map(process),
+        component: None,
+        container: None,
+        k8s: None,
         netns: None,
         sysctl: None,
         trace: trace::Trace {
@@ -264,6 +281,7 @@ pub fn traced_netns(netns: log::Netns) -> Netns {
         inum: Some(netns.inum),
         cookie: netns.cookie.map(|cookie| cookie.to_string()),
         user_ns: Some(netns.user_ns),
+        owner: None,
     }
 }
 
@@ -288,6 +306,12 @@ pub fn event_of_creation(creation: &Creation) -> Event {
         Created::Undone { .. } => {}
         Created::Refused { error } => fail(&mut event, error),
     }
+    event
+}
+
+pub fn event_of_entry(entry: &Entry) -> Event {
+    let mut event = event(Action::NetnsEnter, entry.window, Some(&entry.actor));
+    event.netns = Some(traced_netns(entry.netns));
     event
 }
 
@@ -355,6 +379,9 @@ pub fn sample_trace(log: &[Record]) -> Vec<Event> {
                 events.push(event);
             }
             Record::Write(write) => events.push(event_of_write(write)),
+            // It is not the first of its cgroup there.
+            Record::Enter(entry) if entry.netns == netns(3) && entry.how == "execve" => {}
+            Record::Enter(entry) => events.push(event_of_entry(entry)),
             Record::Begin(_) | Record::Race(_) | Record::End(_) => {}
         }
     }

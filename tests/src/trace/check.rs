@@ -39,13 +39,14 @@ fn shape(event: &Event) -> Result<()> {
     event.realtime_ns()?;
     sure(event.schema.name == "sysctl-trace", "another schema")?;
     sure(
-        event.schema.version == "1.0",
+        event.schema.version == "1.1",
         "another version of the schema",
     )?;
     let (kind, category, type_) = match event.event.action {
         Action::NetnsCreate => ("event", "configuration", "creation"),
         Action::NetnsDestroy => ("event", "configuration", "deletion"),
         Action::SysctlWrite => ("event", "configuration", "change"),
+        Action::NetnsEnter | Action::NetnsBind => ("event", "configuration", "info"),
         Action::EventsLost => ("metric", "host", "info"),
     };
     sure(event.event.kind == kind, "another kind")?;
@@ -67,9 +68,20 @@ fn shape(event: &Event) -> Result<()> {
         Action::NetnsCreate => has.0,
         Action::NetnsDestroy => matches!(has, (false, true, false)),
         Action::SysctlWrite => has.0 && has.2,
+        Action::NetnsEnter | Action::NetnsBind => matches!(has, (true, true, false)),
         Action::EventsLost => matches!(has, (false, false, false)),
     };
     sure(parts_fit, "parts that do not belong to the action, or lack")?;
+    sure(
+        event.component.is_some() == event.process.is_some(),
+        "a component without process, or a process without component",
+    )?;
+    let owner = event.netns.as_ref().and_then(|netns| netns.owner.as_ref());
+    sure(
+        event.event.action != Action::NetnsBind
+            || owner.is_some_and(|owner| owner.container.is_some()),
+        "bound to no container",
+    )?;
     let lost = event.trace.lost.map(|lost| lost.total() > 0);
     let expected = (event.event.action == Action::EventsLost).then_some(true);
     sure(lost == expected, "loss counts out of place")?;

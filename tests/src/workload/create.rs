@@ -65,10 +65,23 @@ pub fn by_unshare(run: &Run<'_>, flags: CloneFlags) -> Result<()> {
 }
 
 fn by_clone(run: &Run<'_>, call: CloneCall, flags: CloneFlags) -> Result<()> {
+    by_clone_for(run, call, flags, || Ok(()))
+}
+
+/// Makes one for a child and logs it; the child then does its `work`.
+pub fn by_clone_for(
+    run: &Run<'_>,
+    call: CloneCall,
+    flags: CloneFlags,
+    work: impl FnOnce() -> Result<()>,
+) -> Result<()> {
     let channel = Channel::new()?;
     let attempt = Attempt::begin(run, format!("{call:?} with {flags:?}"))?;
     let child = match sys::clone(call, flags) {
-        Ok(None) => process::run_and_exit(|| channel.tell(&Made::look()?)),
+        Ok(None) => process::run_and_exit(|| {
+            channel.tell(&Made::look()?)?;
+            work()
+        }),
         Ok(Some(pid)) => Ok(nix::unistd::Pid::from_raw(pid)),
         Err(error) => Err(error),
     };

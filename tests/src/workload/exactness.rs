@@ -7,7 +7,7 @@ use fastrand::Rng;
 use nix::unistd::{SysconfVar, sysconf};
 
 use super::{
-    actor, bulk, create,
+    actor, bulk, create, enter,
     file::KeyFile,
     identity, inherit,
     keys::{KEYS, Key, Place},
@@ -79,6 +79,18 @@ impl Drop for Restored<'_> {
 /// # Errors
 /// When something goes otherwise than planned; keys are put back all the same.
 pub fn run(log_path: &Path, seed: u64) -> Result<()> {
+    logged(log_path, seed, everything)
+}
+
+/// Enters namespaces in every way and logs it.
+///
+/// # Errors
+/// When something goes otherwise than planned.
+pub fn enter(log_path: &Path) -> Result<()> {
+    logged(log_path, 0, |run| enter::all(run))
+}
+
+fn logged(log_path: &Path, seed: u64, work: impl FnOnce(&mut Run<'_>) -> Result<()>) -> Result<()> {
     let log = Log::create(log_path)?;
     log.add(&Record::Begin(begin(seed)?))?;
     let node_somaxconn = KeyFile::open(&Key::known("net/core/somaxconn"))?;
@@ -88,21 +100,24 @@ pub fn run(log_path: &Path, seed: u64) -> Result<()> {
         random: Rng::with_seed(seed),
         node_somaxconn,
     };
-    {
-        let _somaxconn = run.restored(&Key::known("net/core/somaxconn"))?;
-        create::all(&mut run)?;
-        text::all(&run)?;
-        identity::all(&run)?;
-        inherit::all(&run)?;
-        race::all(&run)?;
-        let node = KEYS.iter().filter(|known| known.place != Place::EachNetns);
-        let _node = node
-            .map(|known| run.restored(&known.key()))
-            .collect::<Result<Vec<_>>>()?;
-        bulk::until(&mut run, WRITES)?;
-    }
+    work(&mut run)?;
     thread::sleep(SETTLE);
     log.add(&Record::End(log.totals()))
+}
+
+fn everything(run: &mut Run<'_>) -> Result<()> {
+    let _somaxconn = run.restored(&Key::known("net/core/somaxconn"))?;
+    create::all(run)?;
+    text::all(run)?;
+    identity::all(run)?;
+    enter::all(run)?;
+    inherit::all(run)?;
+    race::all(run)?;
+    let node = KEYS.iter().filter(|known| known.place != Place::EachNetns);
+    let _node = node
+        .map(|known| run.restored(&known.key()))
+        .collect::<Result<Vec<_>>>()?;
+    bulk::until(run, WRITES)
 }
 
 fn begin(seed: u64) -> Result<Begin> {

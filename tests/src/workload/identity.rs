@@ -21,7 +21,7 @@ use nix::{
 use super::{
     actor,
     buffer::Buffer,
-    create,
+    create, enter,
     exactness::Run,
     file::{KeyFile, Method},
     keys::Key,
@@ -209,8 +209,7 @@ fn in_cgroup(run: &Run<'_>) -> Result<()> {
     let inner = Cgroup::new(outer.0.join("in\u{1b}[31m \"ner\"\\.scope"))?;
     for cgroup in [&inner, &outer] {
         in_child("a cgroup", || {
-            fs::write(cgroup.0.join("cgroup.procs"), "0").context("moving to a cgroup")?;
-            actor::forget();
+            cgroup.take_in()?;
             create::by_unshare(run, NET)?;
             write_some(run)?;
             write_by_ring(run)
@@ -229,6 +228,8 @@ fn other_program(run: &Run<'_>) -> Result<()> {
             .arg("steps")
             .arg("--log")
             .arg(run.log_path)
+            .arg("--since")
+            .arg(sys::boottime_ns()?.to_string())
             .exec();
         Err(error).context("starting the copy")
     })?;
@@ -236,19 +237,20 @@ fn other_program(run: &Run<'_>) -> Result<()> {
         run.log.totals() != shared,
         "the other program made no namespace"
     );
-    run.log.count_foreign_writes(STEPS.len() as u64);
+    run.log.count_foreign(STEPS.len() as u64, 1);
     Ok(())
 }
 
 /// What the program of another name writes.
 const STEPS: [&[u8]; 2] = [b"301\n", b"bad"];
 
-/// What [`other_program`] starts.
+/// What [`other_program`] starts, at some time after `since_ns`.
 ///
 /// # Errors
 /// When it cannot do so.
-pub fn steps(log_path: &Path) -> Result<()> {
+pub fn steps(log_path: &Path, since_ns: u64) -> Result<()> {
     let log = Log::join(log_path)?;
+    enter::executed(&log, since_ns)?;
     for text in STEPS {
         KeyFile::open(&Key::known(SOMAXCONN))?.write_text(&log, text, Method::Write)?;
     }
@@ -274,7 +276,7 @@ fn rename(name: &std::ffi::CStr) -> Result<()> {
 }
 
 /// Where the unified cgroup hierarchy is mounted.
-fn unified_hierarchy() -> Result<PathBuf> {
+pub fn unified_hierarchy() -> Result<PathBuf> {
     let mounts = fs::read_to_string("/proc/self/mounts")?;
     let mut mounts = mounts
         .lines()
@@ -287,12 +289,20 @@ fn unified_hierarchy() -> Result<PathBuf> {
 }
 
 /// A cgroup, removed on drop.
-struct Cgroup(PathBuf);
+pub struct Cgroup(PathBuf);
 
 impl Cgroup {
-    fn new(path: PathBuf) -> Result<Self> {
+    /// Makes it.
+    pub fn new(path: PathBuf) -> Result<Self> {
         fs::create_dir(&path).with_context(|| format!("making {}", path.display()))?;
         Ok(Self(path))
+    }
+
+    /// Moves the calling process into it.
+    pub fn take_in(&self) -> Result<()> {
+        fs::write(self.0.join("cgroup.procs"), "0").context("moving to a cgroup")?;
+        actor::forget();
+        Ok(())
     }
 }
 

@@ -10,7 +10,7 @@ use nix::{
 };
 
 use super::{
-    create,
+    create, enter,
     exactness::Run,
     file::{KeyFile, Method},
     keys::Key,
@@ -77,7 +77,7 @@ fn inwards(run: &Run<'_>) -> Result<()> {
     let file = KeyFile::open(&Key::known("net/core/somaxconn"))?;
     setns(&home, NET).context("going back")?;
     file.write_text(run.log, b"3001\n", Method::Write)?;
-    setns(&inside, NET).context("going in again")?;
+    enter::by_setns(run, &inside, NET)?;
     file.write_text(run.log, b"3002\n", Method::Pwrite(0))?;
     setns(&home, NET).context("going back again")?;
     Ok(())

@@ -22,6 +22,8 @@ pub enum Record {
     Create(Box<Creation>),
     /// Text was written to a key.
     Write(Box<Write>),
+    /// A task entered a network namespace by setns, or executed a program in one.
+    Enter(Box<Entry>),
     /// Two threads wrote the same key at the same time.
     Race(Race),
     /// The last line: what a complete log holds.
@@ -54,6 +56,8 @@ pub struct End {
     pub creations: u64,
     /// Lines of [`Record::Write`].
     pub writes: u64,
+    /// Lines of [`Record::Enter`].
+    pub entries: u64,
 }
 
 /// When the workload made the system call and when it was back, in nanoseconds of CLOCK_BOOTTIME.
@@ -195,6 +199,20 @@ pub enum Created {
     },
 }
 
+/// A task that entered a network namespace, or executed a program in one, other than the node's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// When.
+    pub window: Window,
+    /// Who: before it entered, and after it executed.
+    pub actor: Actor,
+    /// The system call, for people.
+    pub how: String,
+    /// The namespace.
+    pub netns: Netns,
+}
+
 /// Text written to a key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -297,12 +315,13 @@ impl<'de> Deserialize<'de> for Bytes {
 #[derive(Debug)]
 pub struct Log {
     file: File,
-    /// Creations and writes so far, over all processes.
+    /// Creations, writes and entries so far, over all processes.
     counts: SharedNumbers,
 }
 
 const CREATIONS: usize = 0;
 const WRITES: usize = 1;
+const ENTRIES: usize = 2;
 
 impl Log {
     /// Makes the file anew.
@@ -341,12 +360,14 @@ impl Log {
         End {
             creations: self.counts.get(CREATIONS),
             writes: self.counts.get(WRITES),
+            entries: self.counts.get(ENTRIES),
         }
     }
 
-    /// Counts writes that another program of the workload has added.
-    pub fn count_foreign_writes(&self, count: u64) {
-        self.counts.add(WRITES, count);
+    /// Counts what another program of the workload has added: writes and entries.
+    pub fn count_foreign(&self, writes: u64, entries: u64) {
+        self.counts.add(WRITES, writes);
+        self.counts.add(ENTRIES, entries);
     }
 
     /// Appends one line.
@@ -357,6 +378,7 @@ impl Log {
         match record {
             Record::Create(_) => self.counts.add(CREATIONS, 1),
             Record::Write(_) => self.counts.add(WRITES, 1),
+            Record::Enter(_) => self.counts.add(ENTRIES, 1),
             Record::Begin(_) | Record::Race(_) | Record::End(_) => {}
         }
         let mut line = serde_json::to_vec(record)?;

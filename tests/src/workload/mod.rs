@@ -24,6 +24,7 @@ pub mod process;
 
 mod bulk;
 mod create;
+pub mod enter;
 mod identity;
 mod inherit;
 mod race;

@@ -1,0 +1,103 @@
+//! The tracer in the background of a scenario.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Read as _},
+    path::{Path, PathBuf},
+    process::{Child, ChildStderr, Command, Stdio},
+};
+
+use anyhow::{Context as _, Result, ensure};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+use super::expect::Trace;
+use crate::{cases::tracer::PROGRAM, trace};
+
+/// How long events wait for what runtimes write to disk. The default is for machines; under
+/// emulation, with another guest beside this one, runtimes take longer.
+const SETTLE: &str = "2s";
+
+/// A tracer that is attached. It ends when this is dropped.
+#[derive(Debug)]
+pub struct Watch {
+    tracer: Child,
+    stderr: BufReader<ChildStderr>,
+    file: PathBuf,
+}
+
+impl Watch {
+    /// Starts a tracer and waits until it is attached.
+    pub fn start() -> Result<Self> {
+        Self::with_options(&[])
+    }
+
+    /// The same with more options.
+    pub fn with_options(options: &[&str]) -> Result<Self> {
+        let file = PathBuf::from("/run/scenario-trace.ndjson");
+        // One that an earlier watch of this scenario left.
+        let _ = fs::remove_file(&file);
+        let mut tracer = Command::new(PROGRAM)
+            .args(["watch", "--json", "--settle", SETTLE, "-o"])
+            .arg(&file)
+            .args(options)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("starting sysctl-trace")?;
+        let mut stderr = BufReader::new(tracer.stderr.take().context("a pipe")?);
+        let mut notice = String::new();
+        stderr.read_line(&mut notice)?;
+        let watch = Self {
+            tracer,
+            stderr,
+            file,
+        };
+        ensure!(
+            notice.starts_with("attached in "),
+            "the tracer says: {notice:?}"
+        );
+        Ok(watch)
+    }
+
+    /// Ends the tracer. Its stream must be sound and whole.
+    pub fn finish(mut self) -> Result<Trace> {
+        kill(
+            Pid::from_raw(self.tracer.id().cast_signed()),
+            Signal::SIGINT,
+        )?;
+        let mut summary = String::new();
+        self.stderr.read_to_string(&mut summary)?;
+        let status = self.tracer.wait()?;
+        ensure!(status.success(), "the tracer: {status}: {summary}");
+        ensure!(
+            summary.ends_with("0 lost\n"),
+            "the tracer lost events: {summary}"
+        );
+        let (events, wrong) = trace::read(Path::new(&self.file))?;
+        ensure!(
+            wrong.is_empty(),
+            "the tracer's stream: {}",
+            wrong.join("; ")
+        );
+        Ok(Trace { events })
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        // It has ended already where all went well.
+        let _ = self.tracer.kill();
+        let _ = self.tracer.wait();
+    }
+}
+
+/// Does something under the eyes of a tracer.
+pub fn while_watching<T>(action: impl FnOnce() -> Result<T>) -> Result<(T, Trace)> {
+    let watch = Watch::start()?;
+    let result = action()?;
+    Ok((result, watch.finish()?))
+}
