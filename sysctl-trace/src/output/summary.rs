@@ -170,7 +170,7 @@ const fn place(action: Action) -> usize {
     }
 }
 
-/// `netns 4026532281: somaxconn 4096 (node 2048), made by runc child: runc:[1:CHILD][312]`
+/// `netns 4026532281: somaxconn 4096 (node 2048), made by runc:[1:CHILD][312] (runc child)`
 fn namespace(event: &Event, charset: Charset) -> String {
     let mut out = String::from("netns ");
     // Writing to a String can't fail.
@@ -197,13 +197,13 @@ fn namespace(event: &Event, charset: Charset) -> String {
     }
     if let Some(process) = &event.process {
         out.push_str(verb);
-        let before = out.len();
-        who::push_component(&mut out, event, charset);
-        if out.len() > before {
-            out.push_str(": ");
-        }
         push(&mut out, &process.name, charset);
         let _ = write!(out, "[{}]", process.pid);
+        if event.component.is_some() {
+            out.push_str(" (");
+            who::push_component(&mut out, event, charset);
+            out.push(')');
+        }
     }
     out
 }
