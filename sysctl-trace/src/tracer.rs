@@ -154,12 +154,12 @@ impl Tracer {
         tokio::select! {
             readable = self.ring.readable() => {
                 readable?;
-                self.take();
+                self.take(events);
             }
             () = sleep_until(wake_at) => {}
         }
         if Instant::now() >= self.look_at {
-            self.look()?;
+            self.look(events)?;
         }
         self.attributor
             .release(events, &self.assembler.processes.homes);
@@ -177,8 +177,8 @@ impl Tracer {
     /// Appends what the kernel has recorded up to now, without waiting; loss not told yet comes
     /// last.
     pub fn drain(&mut self, events: &mut Vec<Event>) -> Result<(), Error> {
-        while self.take() {}
-        self.look()?;
+        while self.take(events) {}
+        self.look(events)?;
         self.attributor
             .release_all(events, &self.assembler.processes.homes);
         Ok(())
@@ -190,7 +190,7 @@ impl Tracer {
     }
 
     /// A batch; whether there may be more.
-    fn take(&mut self) -> bool {
+    fn take(&mut self, events: &mut Vec<Event>) -> bool {
         let Self {
             ring,
             assembler,
@@ -201,13 +201,13 @@ impl Tracer {
         ring.take(|bytes| match decode::record(bytes) {
             Ok(record) => {
                 let assembled = assembler.event(record);
-                attributor.take(assembled, &mut assembler.processes.homes);
+                attributor.take(assembled, &mut assembler.processes.homes, events);
             }
             Err(_) => *undecodable += 1,
         })
     }
 
-    fn look(&mut self) -> Result<(), Error> {
+    fn look(&mut self, events: &mut Vec<Event>) -> Result<(), Error> {
         self.look_at = Instant::now() + LOOK_EVERY;
         self.assembler
             .clock
@@ -219,8 +219,8 @@ impl Tracer {
         let since = lost.since(&self.told);
         if since.total() > 0 {
             let event = self.assembler.loss(since, clock::boottime_ns());
-            self.attributor
-                .take(Assembled::from(event), &mut self.assembler.processes.homes);
+            let homes = &mut self.assembler.processes.homes;
+            self.attributor.take(Assembled::from(event), homes, events);
             self.told = lost;
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! Says of each event what did it, in which container, and whose the namespace is.
 
-use std::{fs, os::unix::fs::MetadataExt as _, rc::Rc, time::Duration};
+use std::{fs, os::unix::fs::MetadataExt as _, time::Duration};
 
 use super::{
     assemble::Assembled,
@@ -37,8 +37,8 @@ impl Attributor {
         }
     }
 
-    /// Learns from an event and lets it wait, if it has to.
-    pub fn take(&mut self, assembled: Assembled, homes: &mut Homes) {
+    /// Learns from an event and hands it over, or lets it wait if it has to.
+    pub fn take(&mut self, assembled: Assembled, homes: &mut Homes, events: &mut Vec<Event>) {
         let Assembled {
             mut event,
             actor,
@@ -74,21 +74,22 @@ impl Attributor {
                 id.map(|id| self.owners.of(id))
             }
         };
-        let by = match (event.event.action, &actor) {
-            (Action::SysctlWrite, Some(actor)) => binding_of_writer(&event, actor),
-            (Action::NetnsEnter, Some(actor)) => {
-                entered.and_then(|entered| binding_of_entrant(entered, actor))
+        let bind = match (&owned, &actor) {
+            (Some(owned), Some(actor)) if owned.is_free() => {
+                let by = binding(&event, actor, entered);
+                self.is_bound_by(owned, actor, by, homes)
+                    .then(|| bind_event(&event))
             }
-            (_, Some(_) | None) => None,
+            (_, None) | (None | Some(_), _) => None,
         };
-        let bound = match (&owned, &actor) {
-            (Some(owned), Some(actor)) => self.is_bound_by(owned, actor, by, homes),
-            (_, None) | (None, _) => false,
-        };
-        let bind = bound.then(|| bind_event(&event));
-        self.hold(event, &actor, &owned);
-        if let Some(bind) = bind {
-            self.hold(bind, &actor, &owned);
+        let home = actor.as_ref().and_then(|actor| actor.home.as_ref());
+        for event in [Some(event), bind].into_iter().flatten() {
+            let held = Held {
+                event,
+                home: home.cloned(),
+                owned: owned.clone(),
+            };
+            self.queue.push(held, events);
         }
     }
 
@@ -110,15 +111,6 @@ impl Attributor {
             .release_all(events, |held| look(held, pins, homes));
     }
 
-    fn hold(&mut self, event: Event, actor: &Option<Rc<Actor>>, owned: &Option<Rc<Owned>>) {
-        let home = actor.as_ref().and_then(|actor| actor.home.clone());
-        self.queue.push(Held {
-            event,
-            home,
-            owned: owned.clone(),
-        });
-    }
-
     /// Whether it just became known whose the namespace is.
     fn is_bound_by(
         &self,
@@ -127,9 +119,6 @@ impl Attributor {
         by: Option<Binding>,
         homes: &mut Homes,
     ) -> bool {
-        if !owned.is_free() {
-            return false;
-        }
         let home = match by {
             Some(Binding::Runtime | Binding::Exec) => actor.new_container(),
             Some(Binding::Creator | Binding::Resident | Binding::Specification) => {
@@ -165,6 +154,15 @@ fn look(held: &Held, pins: &Pins, homes: &Homes) {
     }
 }
 
+/// What an event tells of whose its namespace is.
+fn binding(event: &Event, actor: &Actor, entered: Option<EnteredBy>) -> Option<Binding> {
+    match event.event.action {
+        Action::SysctlWrite => binding_of_writer(event, actor),
+        Action::NetnsEnter => binding_of_entrant(entered?, actor),
+        Action::NetnsCreate | Action::NetnsDestroy | Action::NetnsBind | Action::EventsLost => None,
+    }
+}
+
 /// What a write into a namespace tells of whose it is.
 fn binding_of_writer(event: &Event, actor: &Actor) -> Option<Binding> {
     let inum = event.netns.as_ref()?.inum?;
@@ -178,6 +176,7 @@ fn binding_of_writer(event: &Event, actor: &Actor) -> Option<Binding> {
         Some(Stage::Parent) => None,
         // A thread may be there on a visit; the process lives where its main thread is.
         None => {
+            actor.container()?;
             let main = fs::metadata(format!("/proc/{}/ns/net", process.pid)).ok()?;
             (main.ino() == u64::from(inum)).then_some(Binding::Resident)
         }

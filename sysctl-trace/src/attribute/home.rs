@@ -73,7 +73,7 @@ impl Homes {
             self.known.clear();
         }
         let home = Rc::new(Home::new(path));
-        home.look(&self.state, Instant::now());
+        home.look(&self.state);
         self.known.insert(path.into(), home.clone());
         home
     }
@@ -104,7 +104,7 @@ impl Homes {
 
     /// Looks once more for what is not known of a container.
     pub fn look(&self, home: &Home) {
-        home.look(&self.state, Instant::now());
+        home.look(&self.state);
     }
 }
 
@@ -180,11 +180,12 @@ impl Home {
             .is_some_and(|container| container.confidence == Confidence::StateVerified)
     }
 
-    fn look(&self, state: &State, now: Instant) {
-        if !self.may_be_inside()
-            || self.is_verified()
-            || (!self.waits.get() && now < self.look_at.get())
-        {
+    fn look(&self, state: &State) {
+        if !self.may_be_inside() || self.is_verified() {
+            return;
+        }
+        let now = Instant::now();
+        if !self.waits.get() && now < self.look_at.get() {
             return;
         }
         match self.find(state) {

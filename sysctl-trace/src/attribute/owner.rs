@@ -10,6 +10,7 @@ use std::{
     collections::HashMap,
     rc::Rc,
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use smol_str::SmolStr;
@@ -24,6 +25,9 @@ use crate::{
 /// as where the tracer misses that, all are forgotten and learned anew.
 const REMEMBERED_MAX: usize = 16_384;
 
+/// How often the file that keeps a namespace is looked for.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
 /// The namespaces seen so far.
 #[derive(Debug, Default)]
 pub struct Owners {
@@ -37,6 +41,8 @@ pub struct Owned {
     creator: RefCell<Option<SmolStr>>,
     bound: RefCell<Option<(Rc<Home>, Binding)>>,
     pin: RefCell<Option<String>>,
+    /// When the file that keeps it may be looked for again.
+    look_at: Cell<Option<Instant>>,
     /// Its inhabitants were looked for.
     searched: Cell<bool>,
     /// What is still expected of it soon.
@@ -138,11 +144,17 @@ impl Owned {
         self.pin.borrow().clone()
     }
 
-    /// Looks for what is still missing.
+    /// Looks for what is still missing, if that was not done just now.
     pub fn look(&self, pins: &Pins) {
-        if self.pin.borrow().is_none()
-            && let Some(pin) = pins.find(self.inum)
-        {
+        if self.pin.borrow().is_some() {
+            return;
+        }
+        let now = Instant::now();
+        if self.look_at.get().is_some_and(|at| now < at) {
+            return;
+        }
+        self.look_at.set(Some(now + LOOK_EVERY));
+        if let Some(pin) = pins.find(self.inum) {
             *self.pin.borrow_mut() = Some(pin);
             self.told.borrow_mut().take();
         }

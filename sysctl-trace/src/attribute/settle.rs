@@ -88,9 +88,13 @@ impl Queue {
         }
     }
 
-    /// Takes an event.
-    pub fn push(&mut self, held: Held) {
-        self.held.push_back((Instant::now() + self.settle, held));
+    /// Takes an event. Where nothing waits before it, and it need not wait, it is handed over.
+    pub fn push(&mut self, held: Held, events: &mut Vec<Event>) {
+        if self.held.is_empty() && !held.is_unsettled() {
+            events.extend(held.told());
+        } else {
+            self.held.push_back((Instant::now() + self.settle, held));
+        }
     }
 
     /// When to come back, where an event waits.
@@ -101,7 +105,9 @@ impl Queue {
 
     /// Hands over the events that wait no longer. `look` looks for what is missing.
     pub fn release(&mut self, events: &mut Vec<Event>, look: impl FnMut(&Held)) {
-        self.release_at(Instant::now(), events, look);
+        if !self.held.is_empty() {
+            self.release_at(Instant::now(), events, look);
+        }
     }
 
     /// Hands over everything, after a last look.

@@ -43,8 +43,10 @@ fn held(event: Event, owned: Option<Rc<Owned>>) -> Held {
 fn queue(settle: Duration) -> (Queue, Rc<Owned>) {
     let mut queue = Queue::new(settle);
     let owned = made_by_crun();
-    queue.push(held(samples::created(), Some(owned.clone())));
-    queue.push(held(samples::write("1", "2", "1"), None));
+    let mut events = Vec::new();
+    queue.push(held(samples::created(), Some(owned.clone())), &mut events);
+    queue.push(held(samples::write("1", "2", "1"), None), &mut events);
+    assert!(events.is_empty());
     (queue, owned)
 }
 
@@ -101,15 +103,17 @@ fn a_container_is_waited_for_once() {
         home: Some(home.clone()),
         owned: None,
     };
-    queue.push(with_home(samples::write("1", "2", "1")));
+    let mut events = Vec::new();
+    queue.push(with_home(samples::write("1", "2", "1")), &mut events);
+    assert!(events.is_empty());
     let start = Instant::now();
     assert!(released(&mut queue, start).is_empty());
     assert_eq!(
         released(&mut queue, start + Duration::from_millis(201)).len(),
         1
     );
-    queue.push(with_home(samples::write("2", "1", "2")));
-    let events = released(&mut queue, start);
+    queue.push(with_home(samples::write("2", "1", "2")), &mut events);
+    assert_eq!(events.len(), 1);
     let container = events[0].container.as_ref().unwrap();
     assert!(CONTAINER.ends_with(container.id.as_str()));
 }
@@ -124,10 +128,19 @@ fn the_end_takes_everything() {
 }
 
 #[test]
+fn what_need_not_wait_is_handed_over_at_once() {
+    let mut queue = Queue::new(Duration::from_secs(10));
+    let mut events = Vec::new();
+    queue.push(held(samples::write("1", "2", "1"), None), &mut events);
+    assert_eq!(events.len(), 1);
+    assert!(queue.due().is_none());
+}
+
+#[test]
 fn too_many_do_not_wait() {
     let (mut queue, _owned) = queue(Duration::from_secs(10));
     for _ in 0..HELD_MAX {
-        queue.push(held(samples::write("1", "2", "1"), None));
+        queue.push(held(samples::write("1", "2", "1"), None), &mut Vec::new());
     }
     let events = released(&mut queue, Instant::now());
     assert_eq!(events.len(), HELD_MAX + 2);
