@@ -308,8 +308,13 @@ impl<'a> Walk<'a> {
             "docker" if is_hash(name) => Some(certain(name, Runtime::Docker)),
             "lxc" if !is_unit(name) => Some(certain(name, Runtime::Lxc)),
             "machine.slice" => {
-                let (id, runtime) = machine(name)?;
-                Some(Found::Container(id, Some(runtime)))
+                if let Some((id, runtime)) = machine(name) {
+                    return Some(Found::Container(id, Some(runtime)));
+                }
+                // Newer ones have the machine's bare name, which only the registry confirms.
+                let id = name.strip_suffix(".scope")?;
+                let may_be = !id.starts_with("machine-") && is_free_text(id);
+                may_be.then_some(Found::FreeText(id, Some(Runtime::Nspawn)))
             }
             "garden" => Some(certain(garden(name)?, Runtime::Garden)),
             "firecracker" if uuid(name) => Some(certain(name, Runtime::Firecracker)),

@@ -193,6 +193,13 @@ fn machines_are_told_from_virtual_ones() {
         nspawn
     );
     assert_eq!(of(r"/machine.slice/machine-qemu\x2d1\x2da.scope"), None);
+    let bare = parse("/machine.slice/barge.scope/payload");
+    assert_eq!(bare.container, None);
+    let first = &bare.candidates[0];
+    assert_eq!(
+        (&*first.id, first.runtime),
+        ("barge", Some(Runtime::Nspawn))
+    );
     assert_eq!(of(r"/machine.slice/machine-\xff.scope"), None);
 }
 

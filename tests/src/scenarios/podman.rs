@@ -28,11 +28,17 @@ fn once(whose: Whose, options: &[&str]) -> Result<()> {
     let (link, value) = printed.split_once('\n').context("two lines")?;
     ensure!(value == "70", "the container sees {value}");
     let netns = netns::of_link(link)?;
+    // State that a user can write is not believed.
+    let (image, confidence) = match whose {
+        Whose::Root => (Some(IMAGE), "state-verified"),
+        Whose::User => (None, "path-only"),
+    };
     let container = Container {
         id: &id,
         runtime: "podman",
-        image: Some(IMAGE),
-        ..Container::default()
+        name: None,
+        image,
+        confidence: Some(confidence),
     };
     // podman makes the namespace itself, but for one without network: that is the runtime's.
     let (process, component) = match whose {
