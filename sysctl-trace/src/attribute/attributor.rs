@@ -209,3 +209,7 @@ fn bind_event(write: &Event) -> Event {
         .retain(|field| !field.starts_with("sysctl."));
     event
 }
+
+#[cfg(test)]
+#[path = "attributor_tests.rs"]
+mod tests;
