@@ -47,6 +47,8 @@ pub struct Userland {
 pub enum Flavour {
     /// With cgroup version 2 alone, as Debian does by itself.
     Unified,
+    /// The same, with a tracer that is attached before systemd-sysctl begins.
+    Traced,
     /// With the controllers of cgroup version 1 and systemd's own hierarchy of version 2.
     Hybrid,
 }

@@ -53,6 +53,23 @@ const SERVICE: (&str, &str) = (
      StandardError=journal+console\n",
 );
 
+/// A tracer from the beginning of the boot on, where the kernel's arguments want it: it is attached
+/// when systemd-sysctl begins.
+const BOOT_TRACE: (&str, &str) = (
+    "boot-trace.service",
+    "[Unit]\n\
+     Description=The tracer, from the beginning\n\
+     DefaultDependencies=no\n\
+     Before=systemd-sysctl.service\n\
+     [Service]\n\
+     Type=exec\n\
+     ExecStart=/usr/bin/sysctl-trace watch --json -o /run/boot-trace.ndjson\n\
+     ExecStartPost=/bin/sh -c 'until grep -q ^attached /run/boot-trace.log; do sleep 0.1; done'\n\
+     StandardError=file:/run/boot-trace.log\n\
+     KillSignal=SIGINT\n\
+     LimitMEMLOCK=infinity\n",
+);
+
 /// The unit that a scenario runs as.
 const SCENARIO_UNIT: &str = "scenario.service";
 
@@ -121,7 +138,7 @@ fn move_in() -> Result<()> {
     }
     let units = root.join("etc/systemd/system");
     fs::create_dir_all(&units)?;
-    for (name, text) in [TARGET, SERVICE] {
+    for (name, text) in [TARGET, SERVICE, BOOT_TRACE] {
         fs::write(units.join(name), text).with_context(|| format!("writing {name}"))?;
     }
     Ok(())

@@ -116,7 +116,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         number: 8,
         name: "systemd-sysctl, sysctl, nsenter",
-        flavour: Flavour::Unified,
+        flavour: Flavour::Traced,
         deadline: Duration::from_secs(240),
         lacking: &[],
         run: node::run,

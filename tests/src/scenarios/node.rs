@@ -1,7 +1,9 @@
 //! 8: the node's own settings by systemd-sysctl and `sysctl --system`, and `nsenter` from the node
 //! into a container.
 
-use anyhow::{Context as _, Result};
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
 
 use super::{
     Context, command,
@@ -12,6 +14,7 @@ use super::{
     },
     watch::while_watching,
 };
+use crate::trace;
 
 const KEY: &str = "net.core.somaxconn";
 
@@ -32,8 +35,32 @@ impl Drop for Kept {
 
 /// Runs the scenario.
 pub fn run(_: &Context) -> Result<()> {
+    at_boot().context("at boot")?;
     settings().context("settings of the node")?;
     from_the_node().context("nsenter")
+}
+
+/// What the user land's own files in sysctl.d set, seen by a tracer that was there first.
+fn at_boot() -> Result<()> {
+    command::run("systemctl", &["stop", "boot-trace.service"])?;
+    let (events, wrong) = trace::read(Path::new("/run/boot-trace.ndjson"))?;
+    ensure!(wrong.is_empty(), "the stream: {}", wrong.join("; "));
+    let by_sysctl = |event: &&trace::Event| {
+        let process = event.process.as_ref();
+        event.event.action == trace::Action::SysctlWrite
+            && process.is_some_and(|process| process.name == "systemd-sysctl")
+    };
+    let writes: Vec<_> = events.iter().filter(by_sysctl).collect();
+    ensure!(!writes.is_empty(), "systemd-sysctl wrote nothing at boot");
+    for write in writes {
+        let component = write.component.as_ref().context("no component")?;
+        ensure!(
+            (&*component.name, &*component.confidence) == ("systemd-sysctl", "observed")
+                && write.container.is_none(),
+            "{write:?}"
+        );
+    }
+    Ok(())
 }
 
 fn settings() -> Result<()> {

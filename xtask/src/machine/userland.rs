@@ -149,6 +149,7 @@ pub fn kernel_of(suite: &str) -> Result<Wanted> {
 pub fn kernel_arguments(flavour: Flavour) -> Vec<&'static str> {
     let more: &[&str] = match flavour {
         Flavour::Unified => &[],
+        Flavour::Traced => &["systemd.wants=boot-trace.service"],
         Flavour::Hybrid => HYBRID_ARGUMENTS,
     };
     [ARGUMENTS, more].concat()

@@ -175,6 +175,10 @@ impl Ground<'_> {
             Some((userland, Flavour::Unified)) => {
                 format!("user land {} on kernel {release}", userland.suite())
             }
+            Some((userland, Flavour::Traced)) => {
+                let suite = userland.suite();
+                format!("user land {suite}, traced from the beginning, on kernel {release}")
+            }
             Some((userland, Flavour::Hybrid)) => {
                 let suite = userland.suite();
                 format!("user land {suite} with cgroup version 1 on kernel {release}")
