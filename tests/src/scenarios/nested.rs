@@ -44,8 +44,8 @@ until docker info >/dev/null 2>&1; do
     [ $tries -lt 90 ] || { tail -n 20 /tmp/log >&2; exit 1; }
     sleep 1
 done
-mkdir -p /tmp/root/bin && cp /bin/busybox /tmp/root/bin/ && ln -s busybox /tmp/root/bin/readlink
-tar -C /tmp/root -c . | docker import - inner:1 >/dev/null
+mkdir -p /tmp/image/bin && cp /bin/busybox /tmp/image/bin/ && ln -s busybox /tmp/image/bin/readlink
+tar -C /tmp/image -c . | docker import - inner:1 >/dev/null
 docker run --cidfile=/tmp/id --network=none --sysctl=net.core.somaxconn=768 \
     inner:1 /bin/readlink /proc/self/ns/net
 cat /tmp/id
