@@ -39,11 +39,4 @@ impl Pins {
             .find(is_it)
             .map(|path| path.to_string_lossy().into_owned())
     }
-
-    /// Whether a file keeps the namespace with this number.
-    pub fn is(&self, path: &str, inum: u32) -> bool {
-        self.device.is_some()
-            && fs::metadata(path)
-                .is_ok_and(|data| Some(data.dev()) == self.device && data.ino() == u64::from(inum))
-    }
 }
