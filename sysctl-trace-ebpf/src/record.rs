@@ -193,6 +193,9 @@ pub struct Deed {
     pub position: i64,
     /// Write: bytes given.
     pub size: u64,
+    /// Write: when it returned, in nanoseconds since boot, taken before the key's memory is read: of
+    /// two writes to a key, the one that returned last tells what is there.
+    pub ended_boottime_ns: u64,
     /// Write: how the kernel holds the value, one of [`crate::settings::ValueKind`].
     pub value_kind: u32,
     /// New namespace: `net.core.sysctl_somaxconn` in it.
@@ -250,6 +253,6 @@ pub struct Acted {
 const _: () = assert!(size_of::<NetnsDestroy>() == 32);
 const _: () = assert!(size_of::<Ancestor>() == 40);
 const _: () = assert!(size_of::<Actor>() == 96 + 40 * ANCESTORS_MAX);
-const _: () = assert!(size_of::<Deed>() == 64);
-const _: () = assert!(size_of::<Acted>() == 16 + 16 + 64 + size_of::<Actor>());
+const _: () = assert!(size_of::<Deed>() == 72);
+const _: () = assert!(size_of::<Acted>() == 16 + 16 + 72 + size_of::<Actor>());
 const _: () = assert!(size_of::<Acted>().is_multiple_of(8));

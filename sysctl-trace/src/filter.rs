@@ -2,7 +2,7 @@
 //!
 //! Values of one option are alternatives, options add up. A value with a leading `!` excludes:
 //! it only takes away. Where an option is given and the event lacks that field, the event does
-//! not pass; an option with nothing but excluding values lets it pass. Loss always passes.
+//! not pass; an option with nothing but excluding values lets it pass. The start of the trace and loss always pass.
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
 
@@ -37,7 +37,7 @@ impl Filter {
     /// Whether the event is to be shown.
     pub fn passes(&self, event: &Event) -> bool {
         let action = event.event.action;
-        if action == Action::EventsLost {
+        if matches!(action, Action::EventsLost | Action::TraceStart) {
             return true;
         }
         self.action.admit(Some(action))

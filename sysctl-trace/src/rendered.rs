@@ -6,7 +6,7 @@
 use std::{borrow::Cow, ops::Deref, sync::OnceLock};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::{Serialize, Serializer, ser::Error as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::Error as _};
 use serde_json::value::{RawValue, to_raw_value};
 
 /// A `T` with its JSON, made when first asked for. The value can't be changed any more.
@@ -23,6 +23,11 @@ impl<T> Rendered<T> {
             value,
             json: OnceLock::new(),
         }
+    }
+
+    /// The value.
+    pub const fn value(&self) -> &T {
+        &self.value
     }
 }
 
@@ -57,6 +62,20 @@ impl<T: Serialize> Serialize for Rendered<T> {
         self.json.get_or_init(|| json).serialize(serializer)
     }
 }
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Rendered<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        T::deserialize(deserializer).map(Self::new)
+    }
+}
+
+impl<T: PartialEq> PartialEq for Rendered<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
+}
+
+impl<T: Eq> Eq for Rendered<T> {}
 
 impl<T: JsonSchema> JsonSchema for Rendered<T> {
     fn inline_schema() -> bool {

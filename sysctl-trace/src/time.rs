@@ -1,10 +1,10 @@
 //! From the kernel's clock to time of day, as text.
 
-use std::{fmt, ops::Deref};
+use std::{borrow::Cow, fmt, ops::Deref};
 
 use jiff::{Timestamp, fmt::temporal::DateTimePrinter};
 use schemars::JsonSchema;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(9));
 
@@ -50,6 +50,14 @@ impl fmt::Debug for Moment {
 impl Serialize for Moment {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Moment {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<str>::deserialize(deserializer)?;
+        let moment: Timestamp = text.parse().map_err(D::Error::custom)?;
+        Ok(Self::new(moment.as_nanosecond()))
     }
 }
 

@@ -1,7 +1,9 @@
 //! Attached probes as a stream of events: the one door that the commands use.
 
 use std::{
+    collections::VecDeque,
     fs,
+    os::unix::fs::MetadataExt as _,
     path::PathBuf,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -17,11 +19,11 @@ use crate::{
         process::Processes,
     },
     decode,
-    event::{Boot, Event, Host, Lost},
+    event::{Boot, Event, Host, Lost, Netns},
     kernel::{
         clock,
         load::{self, Attached, Facts},
-        loss,
+        loss, netns,
         probes::Mode,
         refusal,
         ring::{self, Ring},
@@ -32,6 +34,10 @@ use crate::{
 
 /// How often the loss counts are looked at and the clocks compared.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// How long a record may take from the clock to its place in the ring buffer: its probe may be
+/// preempted on the way.
+const ON_THE_WAY_NS: u64 = 20_000_000;
 
 /// How to attach, and with what.
 #[derive(Clone, Debug)]
@@ -90,7 +96,15 @@ pub struct Tracer {
     /// Records that were no records: the probes and this program do not fit together.
     undecodable: u64,
     told: Lost,
+    /// When that was counted.
+    told_at_ns: u64,
     look_at: Instant,
+    settle: Duration,
+    /// Moments up to which everything was read, in nanoseconds since boot, and when that was so.
+    read_until: VecDeque<(std::time::Instant, u64)>,
+    whole_until_ns: u64,
+    /// Tells that the probes are attached, until that is handed over.
+    start: Option<Event>,
 }
 
 /// Why the probes could not be attached or read.
@@ -122,7 +136,7 @@ impl Tracer {
             .next()
             .map(SmolStr::new)
             .unwrap_or_default();
-        let assembler = Assembler {
+        let mut assembler = Assembler {
             host: Arc::new(Rendered::new(host)),
             session: Arc::new(Rendered::new(session())),
             processes: Processes::new(epoch, boot, options.args),
@@ -130,6 +144,8 @@ impl Tracer {
             clock: Clock::new(epoch),
             hz: clock::ticks_per_second(),
         };
+        let begun_ns = clock::boottime_ns();
+        let start = assembler.start(node_netns(), begun_ns);
         Ok(Self {
             ring,
             attached,
@@ -137,7 +153,12 @@ impl Tracer {
             attributor: Attributor::new(options.settle),
             undecodable: 0,
             told: Lost::default(),
+            told_at_ns: begun_ns,
             look_at: Instant::now() + LOOK_EVERY,
+            settle: options.settle,
+            read_until: VecDeque::new(),
+            whole_until_ns: begun_ns,
+            start: Some(start),
         })
     }
 
@@ -150,6 +171,10 @@ impl Tracer {
     /// number is given where a line is written. Loss is told within a second as an event. Safe to
     /// cancel: nothing is lost.
     pub async fn next(&mut self, events: &mut Vec<Event>) -> Result<(), Error> {
+        if let Some(start) = self.start.take() {
+            events.push(start);
+            return Ok(());
+        }
         let wake_at = self.wake_at();
         tokio::select! {
             readable = self.ring.readable() => {
@@ -174,9 +199,42 @@ impl Tracer {
         }
     }
 
+    /// Appends what has come and need not wait, loss not told yet included, without waiting:
+    /// [`Tracer::whole_until_ns`] moves on. One batch at most, so it may have to be called again.
+    pub fn catch_up(&mut self, events: &mut Vec<Event>) -> Result<(), Error> {
+        events.extend(self.start.take());
+        let now_ns = clock::boottime_ns();
+        let is_more = self.take(events);
+        self.look(events)?;
+        if !is_more {
+            let until_ns = now_ns.saturating_sub(ON_THE_WAY_NS);
+            self.read_until
+                .push_back((std::time::Instant::now(), until_ns));
+        }
+        let now = std::time::Instant::now();
+        self.attributor
+            .release(events, &self.assembler.processes.homes);
+        let is_released = self.attributor.due().is_none();
+        // What was read before has left the queue, or had its time.
+        while let Some((read_at, until_ns)) = self.read_until.front()
+            && (is_released || *read_at + self.settle <= now)
+        {
+            self.whole_until_ns = self.whole_until_ns.max(*until_ns);
+            self.read_until.pop_front();
+        }
+        Ok(())
+    }
+
+    /// All that happened up to this moment, in nanoseconds since boot, has been handed over, or told
+    /// as lost.
+    pub const fn whole_until_ns(&self) -> u64 {
+        self.whole_until_ns
+    }
+
     /// Appends what the kernel has recorded up to now, without waiting; loss not told yet comes
     /// last.
     pub fn drain(&mut self, events: &mut Vec<Event>) -> Result<(), Error> {
+        events.extend(self.start.take());
         while self.take(events) {}
         self.look(events)?;
         self.attributor
@@ -212,19 +270,38 @@ impl Tracer {
         self.assembler
             .clock
             .set(Epoch(clock::realtime_minus_boottime_ns()));
+        let now_ns = clock::boottime_ns();
         // In this order: what was passed over has been made good when that is asked for.
         let passed_over = self.attached.passed_over();
         let mut lost = loss::lost(&self.ring.counted()?, &passed_over);
         lost.unreadable += self.undecodable;
         let since = lost.since(&self.told);
         if since.total() > 0 {
-            let event = self.assembler.loss(since, clock::boottime_ns());
+            let event = self
+                .assembler
+                .loss(since, self.told_at_ns, clock::boottime_ns());
             let homes = &mut self.assembler.processes.homes;
             self.attributor.take(Assembled::from(event), homes, events);
             self.told = lost;
         }
+        self.told_at_ns = now_ns;
         Ok(())
     }
+}
+
+/// The node's own network namespace: that of the first process.
+fn node_netns() -> Option<Netns> {
+    let inode = fs::metadata("/proc/1/ns/net").ok()?.ino();
+    let inum = u32::try_from(inode).ok()?;
+    let own = netns::current().ok().filter(|own| own.inum == inum);
+    Some(Netns {
+        inum: Some(inum),
+        cookie: own
+            .filter(|own| own.cookie != 0)
+            .map(|own| decode::decimal(own.cookie)),
+        user_ns: None,
+        owner: None,
+    })
 }
 
 /// Loading takes memory that tracing does not need: what the allocator keeps of it goes back.

@@ -182,6 +182,7 @@ fn record(program: Program, net: Address, entered_by: u32) -> Option<bool> {
         result: 0,
         position: 0,
         size: 0,
+        ended_boottime_ns: 0,
         value_kind: ValueKind::NotDecoded as u32,
         somaxconn: 0,
         init_somaxconn: 0,

@@ -100,6 +100,7 @@ fn record_created(net: Result<Address, i64>) -> Option<()> {
         result,
         position: 0,
         size: 0,
+        ended_boottime_ns: 0,
         value_kind: ValueKind::Int as u32,
         somaxconn: value,
         init_somaxconn: somaxconn(init_net()?)?,

@@ -220,6 +220,8 @@ fn record<R: Reach>(program: Program, pending: &Pending, result: i64) -> Option<
         result,
         position: pending.position,
         size: pending.source.size,
+        // SAFETY: the helper reads a clock.
+        ended_boottime_ns: unsafe { bpf_ktime_get_boot_ns() },
         value_kind: pending.holder.kind,
         somaxconn: 0,
         init_somaxconn: 0,

@@ -9,24 +9,24 @@
 
 mod who;
 
-use std::sync::Arc;
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
 pub use who::{
-    Binding, Component, Confidence, Container, Image, Kubernetes, Named, Nested, Owner, Pod, Stage,
-    Sureness,
+    Binding, Component, Confidence, Container, Image, Kubernetes, Named, Nested, Owner, Pod,
+    Requester, RequesterSource, Stage, Sureness,
 };
 
 use crate::{rendered::Rendered, time::Moment};
 
 /// Version of the event schema: `major.minor`.
-pub const SCHEMA_VERSION: &str = "1.1";
+pub const SCHEMA_VERSION: &str = "1.2";
 
 /// One line of the stream.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "sysctl-trace event")]
 pub struct Event {
     /// When it happened: RFC 3339, UTC, nine digits.
@@ -65,24 +65,24 @@ pub struct Event {
 }
 
 /// Name and version of the schema that a line follows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Schema {
     /// Always `sysctl-trace`.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// [`SCHEMA_VERSION`] at the time of writing.
-    pub version: &'static str,
+    pub version: Cow<'static, str>,
 }
 
 impl Schema {
     /// The schema that this build writes.
     pub const CURRENT: Self = Self {
-        name: "sysctl-trace",
-        version: SCHEMA_VERSION,
+        name: Cow::Borrowed("sysctl-trace"),
+        version: Cow::Borrowed(SCHEMA_VERSION),
     };
 }
 
 /// ECS `event.*`: classification, outcome and place in the stream.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Class {
     /// ECS kind: `event`, or `metric` for loss counts.
     pub kind: Kind,
@@ -99,10 +99,22 @@ pub struct Class {
     pub sequence: u64,
     /// Nanoseconds since boot, suspended time included (CLOCK_BOOTTIME).
     pub boottime_ns: u64,
+    /// ECS `event.duration`: how long a write took, in nanoseconds. Of two writes to a key, the one
+    /// that ended last tells what is there. Absent for all other actions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration: Option<u64>,
+}
+
+impl Class {
+    /// When it was over, in nanoseconds since boot.
+    pub fn ended_ns(&self) -> u64 {
+        self.boottime_ns
+            .saturating_add(self.duration.unwrap_or_default())
+    }
 }
 
 /// ECS `event.kind`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// Something happened on the node.
@@ -112,7 +124,7 @@ pub enum Kind {
 }
 
 /// ECS `event.category`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Category {
     /// A setting came to be or was changed.
@@ -122,7 +134,7 @@ pub enum Category {
 }
 
 /// ECS `event.type`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Type {
     /// A namespace was set up.
@@ -133,10 +145,14 @@ pub enum Type {
     Change,
     /// Something became known, or loss counts.
     Info,
+    /// The trace began.
+    Start,
 }
 
 /// What happened: `event.action`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
     /// A network namespace was set up, or could not be.
@@ -152,17 +168,24 @@ pub enum Action {
     NetnsBind,
     /// Events were lost; `trace.lost` says how many and where.
     EventsLost,
+    /// The probes are attached: from here on everything is seen. `netns` is the node's own.
+    TraceStart,
+    /// A value was found to differ from what the writes that were seen account for: `sysctl.old` is
+    /// what they left, `sysctl.new` what is there.
+    SysctlDrift,
 }
 
 impl Action {
     /// Every action, in the order of their declaration.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::NetnsCreate,
         Self::NetnsDestroy,
         Self::SysctlWrite,
         Self::NetnsEnter,
         Self::NetnsBind,
         Self::EventsLost,
+        Self::TraceStart,
+        Self::SysctlDrift,
     ];
 
     /// The name in the stream and on the command line.
@@ -174,12 +197,14 @@ impl Action {
             Self::NetnsEnter => "netns-enter",
             Self::NetnsBind => "netns-bind",
             Self::EventsLost => "events-lost",
+            Self::TraceStart => "trace-start",
+            Self::SysctlDrift => "sysctl-drift",
         }
     }
 }
 
 /// ECS `event.outcome`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// The kernel accepted it.
@@ -191,7 +216,7 @@ pub enum Outcome {
 }
 
 /// ECS `error.*`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Error {
     /// The errno by name (`EINVAL`), or its number where it has no name here.
     #[schemars(with = "String")]
@@ -199,7 +224,7 @@ pub struct Error {
 }
 
 /// ECS `host.*`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Host {
     /// Node name of the kernel (`uname -n`).
     pub name: String,
@@ -208,14 +233,14 @@ pub struct Host {
 }
 
 /// ECS `host.boot.*`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Boot {
     /// /proc/sys/kernel/random/boot_id.
     pub id: String,
 }
 
 /// ECS `process.*`: the actor, as the kernel saw it at the event.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Process {
     /// Process id (thread group id) in the initial pid namespace.
     pub pid: u32,
@@ -260,7 +285,7 @@ pub struct Process {
 }
 
 /// ECS `process.thread.*`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Thread {
     /// Thread id in the initial pid namespace.
     pub id: u32,
@@ -269,7 +294,7 @@ pub struct Thread {
 }
 
 /// ECS `process.thread.capabilities.*`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Capabilities {
     /// Effective capabilities by name; a number where the bit has no name here.
     #[schemars(with = "Vec<String>")]
@@ -277,14 +302,14 @@ pub struct Capabilities {
 }
 
 /// A user or group id, as ECS writes it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Id {
     /// The number, in decimal.
     pub id: String,
 }
 
 /// A process above the actor.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Ancestor {
     /// Process id in the initial pid namespace.
     pub pid: u32,
@@ -304,7 +329,7 @@ pub struct Ancestor {
 }
 
 /// Inode numbers of namespaces, as `/proc/PID/ns/` shows them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Namespaces {
     /// Network.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -324,7 +349,7 @@ pub struct Namespaces {
 }
 
 /// What became of the look into /proc for the parts that the kernel's record does not hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Enrichment {
     /// Read while the process lived.
@@ -340,7 +365,7 @@ pub enum Enrichment {
 }
 
 /// A network namespace.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Netns {
     /// Inode number, as `/proc/PID/ns/net` shows it. Used again once the namespace is gone.
     /// Absent where the kernel had not given one yet.
@@ -370,7 +395,7 @@ impl Netns {
 }
 
 /// What tells a network namespace from all others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct NetnsId {
     /// [`Netns::inum`].
     pub inum: u32,
@@ -379,7 +404,7 @@ pub struct NetnsId {
 }
 
 /// A key and its values. The texts are those that the file under /proc/sys shows.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Sysctl {
     /// Dotted name, as sysctl(8) takes it: dots within a component are written as slashes.
     #[schemars(with = "String")]
@@ -417,10 +442,13 @@ pub struct Sysctl {
     /// How many bytes the kernel says it took; absent where it refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub written: Option<u64>,
+    /// On whose behalf it was written; absent where that is not known, or on nobody else's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requester: Option<Arc<Requester>>,
 }
 
 /// How the kernel holds the value of a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ValueType {
     /// One or more `int`.
@@ -448,19 +476,27 @@ pub enum ValueType {
 }
 
 /// About the trace itself.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Trace {
     /// Names this run of the tracer.
     pub session: Arc<Rendered<String>>,
     /// Fields of this line that were cut, by their dotted names.
-    pub truncated: Vec<&'static str>,
+    pub truncated: Vec<Cow<'static, str>>,
     /// Loss since the last such event; only for `events-lost`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lost: Option<Lost>,
+    /// Only for `events-lost`: the events were lost after this time since boot (nanoseconds) and
+    /// before `event.boottime_ns`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since_boottime_ns: Option<u64>,
+    /// Only for `trace-start`: the filters that this stream passed, by the names of their options
+    /// (`key`, `comm`), with their values as they were given. What they left out is not in it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub filters: BTreeMap<String, Vec<String>>,
 }
 
 /// How many events were lost, for each cause.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Lost {
     /// The ring buffer was full.
     pub ring_full: u64,

@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
 /// What a process is, as people name it: `runc`, `kubelet`, `sysctl(8)`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Component {
     /// Its name, from the table in the README.
     #[schemars(with = "String")]
@@ -23,7 +23,7 @@ pub struct Component {
 }
 
 /// How far a runtime's process is on its way to the container's program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
     /// The process that was asked for a container; it stays outside.
@@ -35,7 +35,7 @@ pub enum Stage {
 }
 
 /// How sure it is what a component is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sureness {
     /// By facts that the kernel vouches for and that neither an unprivileged process nor a
@@ -46,7 +46,7 @@ pub enum Sureness {
 }
 
 /// ECS `container.*`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Container {
     /// The id, in full, as the runtime gives it.
     #[schemars(with = "String")]
@@ -65,19 +65,19 @@ pub struct Container {
     pub confidence: Confidence,
     /// Containers within it, from the outside inwards: by names that the outer one can choose, so
     /// they are not verified.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub nested: Vec<Nested>,
 }
 
 /// ECS `container.image.*`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Image {
     /// Its name, as the runtime was given it.
     pub name: String,
 }
 
 /// A container within a container, by the name of a cgroup.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Nested {
     /// The id in the name.
     #[schemars(with = "String")]
@@ -89,7 +89,7 @@ pub struct Nested {
 }
 
 /// How sure it is which container this is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Confidence {
     /// The runtime's own state on disk has this id with this cgroup.
@@ -101,7 +101,7 @@ pub enum Confidence {
 }
 
 /// OpenTelemetry `k8s.*`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Kubernetes {
     /// The pod.
     pub pod: Pod,
@@ -114,7 +114,7 @@ pub struct Kubernetes {
 }
 
 /// OpenTelemetry `k8s.pod.*`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Pod {
     /// Its name.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -123,19 +123,19 @@ pub struct Pod {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uid: Option<String>,
     /// Its labels.
-    #[serde(rename = "label", skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(rename = "label", default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
 }
 
 /// A thing with a name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Named {
     /// The name.
     pub name: String,
 }
 
 /// Whose a network namespace is.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Owner {
     /// The component that made it; absent where that was not seen.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -156,7 +156,7 @@ pub struct Owner {
 }
 
 /// What told which container a network namespace belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Binding {
     /// A process in the container's cgroup made it.
@@ -169,4 +169,37 @@ pub enum Binding {
     Resident,
     /// The container's OCI specification names its file.
     Specification,
+}
+
+/// On whose behalf a key was written: where the value was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Requester {
+    /// What kind of place that is.
+    pub source: RequesterSource,
+    /// The value asked for there, as it stands there.
+    pub value: String,
+    /// The file it stands in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// The line in that file, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+}
+
+/// Where a value was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RequesterSource {
+    /// `securityContext.sysctls` of a pod.
+    PodSecurityContext,
+    /// `docker run --sysctl`, or the like in docker's API.
+    DockerOption,
+    /// `linux.sysctl` of a container's OCI specification, and nothing known above it.
+    OciSpec,
+    /// A default of the container engine: its OCI specification has it, and nobody asked for it.
+    EngineDefault,
+    /// The configuration of a CNI network, for its plugins.
+    CniConfiguration,
+    /// A file in sysctl.d.
+    SysctlFile,
 }

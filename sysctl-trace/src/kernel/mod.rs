@@ -5,6 +5,7 @@ pub mod clock;
 pub mod handlers;
 pub mod load;
 pub mod loss;
+pub mod netns;
 pub mod offsets;
 pub mod probes;
 pub mod refusal;

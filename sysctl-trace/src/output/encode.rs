@@ -43,7 +43,7 @@ impl<T> Default for Kept<T> {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 struct Names {
     schema: Schema,
     kind: Kind,
@@ -72,6 +72,7 @@ impl Encoder {
                     outcome,
                     sequence,
                     boottime_ns,
+                    duration,
                 },
             host,
             error,
@@ -84,7 +85,7 @@ impl Encoder {
             trace,
         } = event;
         let names = Names {
-            schema: *schema,
+            schema: schema.clone(),
             kind: *kind,
             category: *category,
             type_: *type_,
@@ -98,6 +99,10 @@ impl Encoder {
         json.number(*sequence);
         json.raw(",\"boottime_ns\":");
         json.number(*boottime_ns);
+        if let Some(duration) = duration {
+            json.raw(",\"duration\":");
+            json.number(*duration);
+        }
         json.raw("},\"host\":");
         json.raw(host.json()?);
         if let Some(Error { code }) = error {
@@ -125,14 +130,14 @@ impl Encoder {
             self.push_netns(json.0, netns)?;
         }
         if let Some(sysctl) = sysctl {
-            json.sysctl(sysctl);
+            json.sysctl(sysctl)?;
         }
         self.push_trace(json.0, trace)
     }
 
     fn push_head(&mut self, out: &mut Vec<u8>, names: Names) {
         let Self { head, .. } = self;
-        if head.of != Some(names) {
+        if head.of.as_ref() != Some(&names) {
             head.json.clear();
             Json(&mut head.json).head(&names);
             head.of = Some(names);
@@ -154,7 +159,7 @@ impl Encoder {
 
     fn push_trace(&mut self, out: &mut Vec<u8>, trace: &Trace) -> Result<(), serde_json::Error> {
         let Self { tail, .. } = self;
-        if !trace.truncated.is_empty() || trace.lost.is_some() {
+        if !is_plain(trace) {
             return Json(out).trace(trace);
         }
         let session = &trace.session;
@@ -167,6 +172,18 @@ impl Encoder {
         out.extend_from_slice(&tail.json);
         Ok(())
     }
+}
+
+/// Whether there is nothing in it but the name of the run.
+fn is_plain(trace: &Trace) -> bool {
+    let Trace {
+        session: _,
+        truncated,
+        lost,
+        since_boottime_ns,
+        filters,
+    } = trace;
+    truncated.is_empty() && lost.is_none() && since_boottime_ns.is_none() && filters.is_empty()
 }
 
 /// Whether two namespaces are told in the same words.
@@ -251,7 +268,7 @@ impl Json<'_> {
         Ok(())
     }
 
-    fn sysctl(&mut self, sysctl: &Sysctl) {
+    fn sysctl(&mut self, sysctl: &Sysctl) -> Result<(), serde_json::Error> {
         let Sysctl {
             key,
             path,
@@ -263,6 +280,7 @@ impl Json<'_> {
             position,
             size,
             written,
+            requester,
         } = sysctl;
         self.raw(",\"sysctl\":{\"key\":\"");
         self.text(key);
@@ -303,7 +321,12 @@ impl Json<'_> {
             self.raw(",\"written\":");
             self.number(*written);
         }
+        if let Some(requester) = requester {
+            self.raw(",\"requester\":");
+            serde_json::to_writer(&mut *self.0, requester)?;
+        }
         self.raw("}");
+        Ok(())
     }
 
     /// The last field, and the end of the line's object.
@@ -312,6 +335,8 @@ impl Json<'_> {
             session,
             truncated,
             lost,
+            since_boottime_ns,
+            filters,
         } = trace;
         self.raw(",\"trace\":{\"session\":");
         self.raw(session.json()?);
@@ -341,6 +366,14 @@ impl Json<'_> {
             self.raw(",\"unreadable\":");
             self.number(unreadable);
             self.raw("}");
+        }
+        if let Some(since) = since_boottime_ns {
+            self.raw(",\"since_boottime_ns\":");
+            self.number(*since);
+        }
+        if !filters.is_empty() {
+            self.raw(",\"filters\":");
+            serde_json::to_writer(&mut *self.0, filters)?;
         }
         self.raw("}}");
         Ok(())

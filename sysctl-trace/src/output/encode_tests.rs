@@ -95,7 +95,7 @@ fn every_combination_of_absent_fields() {
     }
     let mut event = samples::lost();
     for names in [&["sysctl.old"][..], &["sysctl.old", "process.args"]] {
-        event.trace.truncated = names.to_vec();
+        event.trace.truncated = names.iter().map(|&name| name.into()).collect();
         assert_like_serde(&event);
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::*;
-use crate::output::samples;
+use crate::{event, output::samples};
 
 #[derive(Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
@@ -42,6 +42,7 @@ struct Class {
     outcome: String,
     sequence: u64,
     boottime_ns: u64,
+    duration: Option<u64>,
 }
 
 #[derive(Debug, Deserialize, PartialEq)]
@@ -205,6 +206,16 @@ struct Sysctl {
     position: Option<u64>,
     size: Option<u64>,
     written: Option<u64>,
+    requester: Option<Requester>,
+}
+
+#[derive(Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+struct Requester {
+    source: String,
+    value: String,
+    file: Option<String>,
+    line: Option<u32>,
 }
 
 #[derive(Debug, Deserialize, PartialEq)]
@@ -213,6 +224,9 @@ struct Trace {
     session: String,
     truncated: Vec<String>,
     lost: Option<Lost>,
+    since_boottime_ns: Option<u64>,
+    #[serde(default)]
+    filters: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Debug, Deserialize, PartialEq)]
@@ -243,7 +257,7 @@ fn a_line_says_what_the_event_says() {
     };
     assert_eq!(line.timestamp, "2026-11-22T07:40:34.939150120Z");
     assert_eq!(line.schema.name, "sysctl-trace");
-    assert_eq!(line.schema.version, crate::event::SCHEMA_VERSION);
+    assert_eq!(line.schema.version, event::SCHEMA_VERSION);
     assert_eq!(line.event.kind, "event");
     assert_eq!(line.event.category, ["configuration"]);
     assert_eq!(line.event.r#type, ["change"]);
@@ -268,7 +282,7 @@ fn a_line_says_what_the_event_says() {
 
 #[test]
 fn every_kind_of_event_can_be_read_back() {
-    let lines = lines(&samples::all());
+    let lines = lines(&[&[samples::started()], &samples::all()[..]].concat());
     let actions: Vec<&str> = lines
         .iter()
         .map(|line| line.event.action.as_str())
@@ -276,6 +290,7 @@ fn every_kind_of_event_can_be_read_back() {
     assert_eq!(
         actions,
         [
+            "trace-start",
             "netns-create",
             "sysctl-write",
             "sysctl-write",
@@ -283,14 +298,49 @@ fn every_kind_of_event_can_be_read_back() {
             "netns-create",
             "netns-enter",
             "netns-bind",
+            "sysctl-drift",
             "netns-destroy",
             "events-lost"
         ]
     );
-    assert_eq!(lines[2].error.as_ref().unwrap().code, "EINVAL");
-    assert_eq!(lines[2].event.outcome, "failure");
-    assert_eq!(lines[3].sysctl.as_ref().unwrap().r#type, "not-decoded");
-    assert_eq!(lines[8].trace.lost.as_ref().unwrap().ring_full, 10);
+    assert_eq!(lines[0].event.r#type, ["start"]);
+    assert_eq!(lines[3].error.as_ref().unwrap().code, "EINVAL");
+    assert_eq!(lines[3].event.outcome, "failure");
+    assert_eq!(lines[4].sysctl.as_ref().unwrap().r#type, "not-decoded");
+    assert_eq!(lines[8].event.outcome, "unknown");
+    assert!(lines[8].process.is_none());
+    assert_eq!(lines[10].trace.lost.as_ref().unwrap().ring_full, 10);
+    assert_eq!(lines[10].trace.since_boottime_ns, Some(23_456_789));
+}
+
+#[test]
+fn a_start_tells_its_filters_and_a_write_its_requester() {
+    let mut start = samples::started();
+    let filters: BTreeMap<String, Vec<String>> = [
+        ("key".into(), vec!["net.*".into(), "!a\"b".into()]),
+        ("tree".into(), vec!["true".into()]),
+    ]
+    .into();
+    start.trace.filters = filters.clone();
+    let mut write = samples::write("1024", "4096", "1024");
+    write.sysctl.as_mut().unwrap().requester = Some(std::sync::Arc::new(event::Requester {
+        source: event::RequesterSource::SysctlFile,
+        value: "1024".into(),
+        file: Some("/etc/sysctl.d/90-web.conf".into()),
+        line: Some(3),
+    }));
+    let lines = lines(&[start, write]);
+    assert_eq!(lines[0].trace.filters, filters);
+    let sysctl = lines[1].sysctl.as_ref().unwrap();
+    assert_eq!(
+        sysctl.requester,
+        Some(Requester {
+            source: "sysctl-file".into(),
+            value: "1024".into(),
+            file: Some("/etc/sysctl.d/90-web.conf".into()),
+            line: Some(3),
+        })
+    );
 }
 
 #[test]
@@ -346,12 +396,12 @@ fn the_lines_in_the_documentation_are_true_to_the_types() {
         .filter(|line| line.starts_with('{'))
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    for action in crate::event::Action::ALL {
+    for action in event::Action::ALL {
         let line = lines
             .iter()
             .find(|line| line.event.action == action.name())
             .unwrap_or_else(|| panic!("no line shows {}", action.name()));
-        assert_eq!(line.schema.version, crate::event::SCHEMA_VERSION);
+        assert_eq!(line.schema.version, event::SCHEMA_VERSION);
     }
 }
 

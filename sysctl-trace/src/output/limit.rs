@@ -4,12 +4,12 @@
 //! long it is as JSON is only known here: a byte may take six. Such a line is written anew with
 //! those texts cut, and each is named in `trace.truncated`.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use smol_str::SmolStr;
 
 use crate::{
-    event::{Ancestor, Event, Kubernetes, Owner, Process},
+    event::{Ancestor, Event, Kubernetes, Owner, Process, Requester},
     output::encode::Encoder,
     rendered::Rendered,
 };
@@ -59,6 +59,18 @@ fn shortened(event: &Event, budget: usize) -> Event {
             }
         }
     }
+    if let Some(sysctl) = &mut event.sysctl
+        && let Some(requester) = &mut sysctl.requester
+    {
+        let mut whole = Requester::clone(requester);
+        let file = &mut whole.file;
+        cuts.text("sysctl.requester.file", file, budget);
+        if let Some(head) = head(&whole.value, budget) {
+            whole.value = head.to_owned();
+            cuts.name("sysctl.requester.value");
+        }
+        *requester = Arc::new(whole);
+    }
     if let Some(k8s) = &mut event.k8s {
         let mut whole = Kubernetes::clone(k8s);
         cuts.labels("k8s.pod.label", &mut whole);
@@ -83,7 +95,7 @@ fn shortened(event: &Event, budget: usize) -> Event {
 
 /// What was cut so far, and how much a text may keep.
 struct Cuts<'a> {
-    names: &'a mut Vec<&'static str>,
+    names: &'a mut Vec<Cow<'static, str>>,
     budget: usize,
 }
 
@@ -143,8 +155,8 @@ impl Cuts<'_> {
     }
 
     fn name(&mut self, name: &'static str) {
-        if !self.names.contains(&name) {
-            self.names.push(name);
+        if !self.names.iter().any(|named| named == name) {
+            self.names.push(Cow::Borrowed(name));
         }
     }
 }

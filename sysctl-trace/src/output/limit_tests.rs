@@ -1,5 +1,8 @@
 use super::*;
-use crate::{event::Sysctl, output::samples};
+use crate::{
+    event::{RequesterSource, Sysctl},
+    output::samples,
+};
 
 fn line(event: &Event) -> String {
     let mut out = Vec::new();
@@ -53,9 +56,30 @@ fn long_values_are_cut_and_named() {
 }
 
 #[test]
+fn long_requests_are_cut_and_named() {
+    let event = with_sysctl(|sysctl| {
+        sysctl.requester = Some(Arc::new(Requester {
+            source: RequesterSource::SysctlFile,
+            value: "1".repeat(5000),
+            file: Some("f".repeat(5000)),
+            line: Some(3),
+        }));
+    });
+    let parsed = parsed(&event);
+    let requester = &parsed["sysctl"]["requester"];
+    assert_eq!(requester["value"].as_str().unwrap().len(), 1024);
+    assert_eq!(requester["file"].as_str().unwrap().len(), 1024);
+    assert_eq!(requester["line"], 3);
+    assert_eq!(
+        parsed["trace"]["truncated"],
+        serde_json::json!(["sysctl.requester.file", "sysctl.requester.value"])
+    );
+}
+
+#[test]
 fn what_was_cut_before_is_named_once() {
     let mut event = with_sysctl(|sysctl| sysctl.requested = Some("\x01".repeat(4096).into()));
-    event.trace.truncated = vec!["sysctl.requested"];
+    event.trace.truncated = vec!["sysctl.requested".into()];
     assert_eq!(
         parsed(&event)["trace"]["truncated"],
         serde_json::json!(["sysctl.requested"])

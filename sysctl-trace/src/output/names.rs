@@ -22,6 +22,7 @@ pub(super) const fn type_name(type_: Type) -> &'static str {
         Type::Deletion => "deletion",
         Type::Change => "change",
         Type::Info => "info",
+        Type::Start => "start",
     }
 }
 

@@ -79,6 +79,7 @@ pub(crate) fn write(requested: &str, old: &str, new: &str) -> Event {
             position: Some(0),
             size: Some(requested.len() as u64),
             written: Some(requested.len() as u64),
+            requester: None,
         }),
         ..event(
             Kind::Event,
@@ -94,6 +95,7 @@ pub(crate) fn write(requested: &str, old: &str, new: &str) -> Event {
 pub(crate) fn refused(code: &str, requested: &str, value: &str) -> Event {
     let mut event = write(requested, value, value);
     event.event.outcome = Outcome::Failure;
+    event.event.duration = Some(8_192);
     event.error = Some(Error { code: code.into() });
     let sysctl = event.sysctl.as_mut().unwrap();
     sysctl.written = None;
@@ -155,6 +157,39 @@ pub(crate) fn destroyed() -> Event {
     }
 }
 
+/// The probes are attached.
+pub(crate) fn started() -> Event {
+    let mut event = event(
+        Kind::Event,
+        Category::Host,
+        Type::Start,
+        Action::TraceStart,
+        Outcome::Success,
+    );
+    event.netns = Some(Netns {
+        inum: Some(4026531840),
+        cookie: Some("1".into()),
+        user_ns: None,
+        owner: None,
+    });
+    event
+}
+
+/// A value is 4096 where writes had left 1024.
+pub(crate) fn drifted() -> Event {
+    let mut event = write("", "1024", "4096");
+    event.event.action = Action::SysctlDrift;
+    event.event.outcome = Outcome::Unknown;
+    event.process = None;
+    event.netns.as_mut().unwrap().owner = Some(owner());
+    let sysctl = event.sysctl.as_mut().unwrap();
+    sysctl.requested = None;
+    sysctl.position = None;
+    sysctl.size = None;
+    sysctl.written = None;
+    event
+}
+
 /// Loss of 12 events.
 pub(crate) fn lost() -> Event {
     let mut event = event(
@@ -170,6 +205,7 @@ pub(crate) fn lost() -> Event {
         probe_missed: 2,
         unreadable: 0,
     });
+    event.trace.since_boottime_ns = Some(23_456_789);
     event
 }
 
@@ -253,7 +289,7 @@ fn kubernetes(app: Option<&str>) -> Kubernetes {
     }
 }
 
-/// One event of each kind.
+/// One event of each kind, as they come after the start.
 pub(crate) fn all() -> Vec<Event> {
     vec![
         created(),
@@ -263,6 +299,7 @@ pub(crate) fn all() -> Vec<Event> {
         not_created(),
         entered(),
         bound(),
+        drifted(),
         destroyed(),
         lost(),
     ]
@@ -289,6 +326,7 @@ fn event(kind: Kind, category: Category, type_: Type, action: Action, outcome: O
             outcome,
             sequence: 0,
             boottime_ns: 123_456_789,
+            duration: None,
         },
         host: Arc::new(Rendered::new(Host {
             name: "node1".into(),
@@ -307,6 +345,8 @@ fn event(kind: Kind, category: Category, type_: Type, action: Action, outcome: O
             session: Arc::new(Rendered::new("3f2a9c51".into())),
             truncated: Vec::new(),
             lost: None,
+            since_boottime_ns: None,
+            filters: std::collections::BTreeMap::new(),
         },
     }
 }

@@ -28,8 +28,10 @@ pub(super) enum Tone {
 /// The tone of an event.
 pub(super) fn tone(event: &Event) -> Tone {
     match event.event.action {
-        Action::EventsLost => Tone::Bad,
-        Action::NetnsDestroy | Action::NetnsEnter | Action::NetnsBind => Tone::Quiet,
+        Action::EventsLost | Action::SysctlDrift => Tone::Bad,
+        Action::NetnsDestroy | Action::NetnsEnter | Action::NetnsBind | Action::TraceStart => {
+            Tone::Quiet
+        }
         Action::NetnsCreate | Action::SysctlWrite if event.event.outcome == Outcome::Failure => {
             Tone::Bad
         }
@@ -64,11 +66,14 @@ pub(super) fn push_story(out: &mut String, event: &Event, charset: Charset) {
     };
     match event.event.action {
         Action::NetnsCreate => push_creation(out, event.sysctl.as_ref(), error, charset),
-        Action::NetnsDestroy | Action::NetnsEnter => {}
+        Action::NetnsDestroy | Action::NetnsEnter | Action::TraceStart => {}
         Action::NetnsBind => push_binding(out, event, charset),
-        Action::SysctlWrite => {
+        Action::SysctlWrite | Action::SysctlDrift => {
             if let Some(sysctl) = &event.sysctl {
                 push_write(out, sysctl, error, charset);
+            }
+            if event.event.action == Action::SysctlDrift {
+                out.push_str(" (no write seen)");
             }
         }
         Action::EventsLost => {

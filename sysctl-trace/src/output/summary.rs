@@ -123,16 +123,23 @@ impl Summary {
         if self.more_namespaces > 0 {
             let _ = writeln!(out, "and {} more new namespaces", self.more_namespaces);
         }
+        out.push_str(&self.counts(lost));
+        out
+    }
+
+    /// The lines on events by action, and on loss.
+    pub fn counts(&self, lost: &Lost) -> String {
+        let mut out = String::new();
         let shown: u64 = Action::ALL
             .iter()
-            .filter(|action| **action != Action::EventsLost)
+            .filter(|action| !is_about_trace(**action))
             .map(|action| self.counts[place(*action)].all)
             .sum();
         let _ = write!(out, "{shown} event{}", if shown == 1 { "" } else { "s" });
         let mut separator = ": ";
         for action in Action::ALL {
             let Count { all, failed } = self.counts[place(action)];
-            if all == 0 || action == Action::EventsLost {
+            if all == 0 || is_about_trace(action) {
                 continue;
             }
             let _ = write!(out, "{separator}{all} {}", action.name());
@@ -158,6 +165,11 @@ impl Summary {
     }
 }
 
+/// Whether such an event tells of the trace and not of the node.
+const fn is_about_trace(action: Action) -> bool {
+    matches!(action, Action::EventsLost | Action::TraceStart)
+}
+
 /// Index of an action in [`Action::ALL`].
 const fn place(action: Action) -> usize {
     match action {
@@ -167,6 +179,8 @@ const fn place(action: Action) -> usize {
         Action::NetnsEnter => 3,
         Action::NetnsBind => 4,
         Action::EventsLost => 5,
+        Action::TraceStart => 6,
+        Action::SysctlDrift => 7,
     }
 }
 

@@ -4,6 +4,7 @@ use crate::output::samples;
 #[test]
 fn tells_namespaces_events_and_loss() {
     let mut summary = Summary::new(Charset::Unicode);
+    summary.add(&samples::started());
     for event in samples::all() {
         summary.add(&event);
     }
@@ -18,8 +19,8 @@ fn tells_namespaces_events_and_loss() {
         summary.text(&lost),
         "netns 4026532281: somaxconn 4096 (node 2048), made by unshare[312], for default/shop-1 (containerd)\n\
          netns without a number: ✗ ENOSPC, asked for by unshare[312]\n\
-         8 events: 2 netns-create (1 refused), 1 netns-destroy, 3 sysctl-write (1 refused), \
-         1 netns-enter, 1 netns-bind; 1 more did not pass the filters\n\
+         9 events: 2 netns-create (1 refused), 1 netns-destroy, 3 sysctl-write (1 refused), \
+         1 netns-enter, 1 netns-bind, 1 sysctl-drift; 1 more did not pass the filters\n\
          12 lost: 10 ring full, 2 probe missed\n"
     );
 }
