@@ -1,6 +1,11 @@
 //! Puts an event together from a record and what is known of this machine.
 
-use std::{collections::HashMap, rc::Rc, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
+    rc::Rc,
+    sync::Arc,
+};
 
 use nix::errno::Errno;
 use smol_str::{SmolStr, ToSmolStr, format_smolstr};
@@ -121,16 +126,29 @@ impl Assembler {
         }
     }
 
-    /// The event that tells of loss since the last such one.
-    pub fn loss(&mut self, lost: Lost, boottime_ns: u64) -> Event {
+    /// The event that tells of loss after one moment and before another.
+    pub fn loss(&mut self, lost: Lost, since_boottime_ns: u64, boottime_ns: u64) -> Event {
+        let mut event = self.own(Action::EventsLost, boottime_ns);
+        event.trace.lost = Some(lost);
+        event.trace.since_boottime_ns = Some(since_boottime_ns);
+        event
+    }
+
+    /// The event that tells that the probes are attached.
+    pub fn start(&mut self, node: Option<Netns>, boottime_ns: u64) -> Event {
+        let mut event = self.own(Action::TraceStart, boottime_ns);
+        event.netns = node;
+        event
+    }
+
+    /// An event that no record tells of.
+    fn own(&mut self, action: Action, boottime_ns: u64) -> Event {
         let header = Header {
             kind: 0,
             cut: 0,
             boottime_ns,
         };
-        let mut event = self.frame(&header, Action::EventsLost);
-        event.trace.lost = Some(lost);
-        event
+        self.frame(&header, action)
     }
 
     fn acted(&mut self, deed: &Deed<'_>, action: Action, sysctl: Option<Sysctl>) -> Assembled {
@@ -142,13 +160,18 @@ impl Assembler {
             sysctl,
             ..self.frame(&deed.acted.header, action)
         };
+        if action == Action::SysctlWrite {
+            let ended_ns = deed.acted.deed.ended_boottime_ns;
+            event.event.duration = ended_ns.checked_sub(deed.acted.header.boottime_ns);
+        }
         if event.error.is_some() {
             event.event.outcome = Outcome::Failure;
         }
         if deed.requested_is_whole() {
-            event.trace.truncated.retain(|field| *field != REQUESTED);
+            event.trace.truncated.retain(|field| field != REQUESTED);
         }
-        event.trace.truncated.extend_from_slice(actor.cut);
+        let cut = actor.cut.iter().copied().map(Cow::Borrowed);
+        event.trace.truncated.extend(cut);
         Assembled {
             event,
             actor: Some(actor),
@@ -180,6 +203,7 @@ impl Assembler {
             position: u64::try_from(fixed.position).ok(),
             size: Some(fixed.size),
             written: u64::try_from(fixed.result).ok(),
+            requester: None,
         }
     }
 
@@ -211,6 +235,13 @@ impl Assembler {
                 Outcome::Success,
             ),
             Action::EventsLost => (Kind::Metric, Category::Host, Type::Info, Outcome::Unknown),
+            Action::TraceStart => (Kind::Event, Category::Host, Type::Start, Outcome::Success),
+            Action::SysctlDrift => (
+                Kind::Event,
+                Category::Configuration,
+                Type::Change,
+                Outcome::Unknown,
+            ),
         };
         let truncated = if header.cut == 0 {
             Vec::new()
@@ -218,7 +249,7 @@ impl Assembler {
             CUT_FIELDS
                 .iter()
                 .filter(|(bits, _)| header.cut & bits != 0)
-                .map(|&(_, name)| name)
+                .map(|&(_, name)| Cow::Borrowed(name))
                 .collect()
         };
         Event {
@@ -232,6 +263,7 @@ impl Assembler {
                 outcome,
                 sequence: 0,
                 boottime_ns: header.boottime_ns,
+                duration: None,
             },
             host: self.host.clone(),
             error: None,
@@ -245,6 +277,8 @@ impl Assembler {
                 session: self.session.clone(),
                 truncated,
                 lost: None,
+                since_boottime_ns: None,
+                filters: BTreeMap::new(),
             },
         }
     }
@@ -263,6 +297,7 @@ fn created(deed: &Deed<'_>) -> Sysctl {
         position: None,
         size: None,
         written: None,
+        requester: None,
     }
 }
 

@@ -8,6 +8,7 @@ use super::{
     owner::{Owned, Owners},
     pin::Pins,
     process::{Actor, is_started_by_runtime},
+    requester::{Behalf, LookUp, Written},
     settle::{Held, Queue},
 };
 use crate::{
@@ -21,6 +22,7 @@ pub struct Attributor {
     owners: Owners,
     pins: Pins,
     queue: Queue,
+    look_up: LookUp,
     /// The node's own network namespace.
     node_netns: Option<u32>,
 }
@@ -33,6 +35,7 @@ impl Attributor {
             owners: Owners::default(),
             pins: Pins::new(),
             queue: Queue::new(settle),
+            look_up: LookUp::default(),
             node_netns: node.and_then(|data| u32::try_from(data.ino()).ok()),
         }
     }
@@ -49,10 +52,13 @@ impl Attributor {
         if let Some(home) = actor.as_ref().and_then(|actor| actor.home.as_ref()) {
             homes.look(home);
         }
+        if let Some(actor) = &actor {
+            self.ask_configuration(&mut event, actor, homes);
+        }
         // The node's own namespace is nobody's.
         let id = netns.filter(|id| Some(id.inum) != self.node_netns);
         let owned = match event.event.action {
-            Action::EventsLost => None,
+            Action::EventsLost | Action::TraceStart | Action::SysctlDrift => None,
             Action::NetnsDestroy => id.and_then(|id| self.owners.forget(id)),
             Action::NetnsCreate => {
                 let owned = id.map(|id| {
@@ -83,11 +89,15 @@ impl Attributor {
             (_, None) | (None | Some(_), _) => None,
         };
         let home = actor.as_ref().and_then(|actor| actor.home.as_ref());
+        let behalf = actor
+            .as_ref()
+            .map_or(Behalf::Nobody, |actor| actor.behalf.clone());
         for event in [Some(event), bind].into_iter().flatten() {
             let held = Held {
                 event,
                 home: home.cloned(),
                 owned: owned.clone(),
+                behalf: behalf.clone(),
             };
             self.queue.push(held, events);
         }
@@ -109,6 +119,32 @@ impl Attributor {
         let pins = &self.pins;
         self.queue
             .release_all(events, |held| look(held, pins, homes));
+    }
+
+    /// On whose behalf a key was written, where that stands in the node's configuration. Of others
+    /// it is told when the event leaves.
+    fn ask_configuration(&mut self, event: &mut Event, actor: &Actor, homes: &Homes) {
+        match &actor.behalf {
+            Behalf::Nobody | Behalf::Container | Behalf::Namespace => return,
+            Behalf::Network(_) | Behalf::Files(_) => {}
+        }
+        let (Action::SysctlWrite, Some(sysctl)) = (event.event.action, &mut event.sysctl) else {
+            return;
+        };
+        let written = Written {
+            path: &sysctl.path,
+            requested: sysctl.requested.as_deref(),
+            is_cut: event
+                .trace
+                .truncated
+                .iter()
+                .any(|name| name == "sysctl.requested"),
+        };
+        let process = &actor.process.entity_id;
+        let found = self
+            .look_up
+            .find(homes.state(), &actor.behalf, process, written);
+        sysctl.requester = found;
     }
 
     /// Whether it just became known whose the namespace is.
@@ -159,7 +195,12 @@ fn binding(event: &Event, actor: &Actor, entered: Option<EnteredBy>) -> Option<B
     match event.event.action {
         Action::SysctlWrite => binding_of_writer(event, actor),
         Action::NetnsEnter => binding_of_entrant(entered?, actor),
-        Action::NetnsCreate | Action::NetnsDestroy | Action::NetnsBind | Action::EventsLost => None,
+        Action::NetnsCreate
+        | Action::NetnsDestroy
+        | Action::NetnsBind
+        | Action::EventsLost
+        | Action::TraceStart
+        | Action::SysctlDrift => None,
     }
 }
 
@@ -201,6 +242,7 @@ fn bind_event(write: &Event) -> Event {
     event.event.action = Action::NetnsBind;
     event.event.type_ = [Type::Info];
     event.event.outcome = Outcome::Success;
+    event.event.duration = None;
     event.error = None;
     event.sysctl = None;
     event

@@ -1,9 +1,12 @@
 use std::{path::Path, rc::Rc, sync::Arc};
 
+use tempfile::TempDir;
+
 use super::*;
 use crate::{
-    attribute::runtime::State,
-    event::{Component, NetnsId, Sureness},
+    attribute::requester::behalf,
+    attribute::runtime::{State, arguments::invocation},
+    event::{Component, NetnsId, RequesterSource, Sureness},
     output::samples,
     rendered::Rendered,
 };
@@ -26,9 +29,15 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
+        Self::at(Path::new("/nonexistent"), Duration::ZERO)
+    }
+
+    /// With state below a root.
+    fn at(root: &Path, settle: Duration) -> Self {
+        let owner = rustix::process::getuid().as_raw();
         Self {
-            attributor: Attributor::new(Duration::ZERO),
-            homes: Homes::new(State::at(Path::new("/nonexistent"), 0)),
+            attributor: Attributor::new(settle),
+            homes: Homes::new(State::at(root, owner)),
         }
     }
 
@@ -48,19 +57,27 @@ impl Bench {
         };
         self.attributor
             .take(assembled, &mut self.homes, &mut events);
+        events.extend(self.release());
+        events
+    }
+
+    fn release(&mut self) -> Vec<Event> {
+        let mut events = Vec::new();
         self.attributor.release(&mut events, &self.homes);
         events
     }
 
     fn actor(&mut self, path: &str, name: &str, stage: Option<Stage>) -> Rc<Actor> {
+        let component = Component {
+            name: name.into(),
+            stage,
+            confidence: Sureness::Observed,
+            evidence: Vec::new(),
+        };
         Rc::new(Actor {
             process: Arc::new(Rendered::new(samples::process(300, name))),
-            component: Arc::new(Rendered::new(Component {
-                name: name.into(),
-                stage,
-                confidence: Sureness::Observed,
-                evidence: Vec::new(),
-            })),
+            behalf: behalf(&component, None),
+            component: Arc::new(Rendered::new(component)),
             home: Some(self.homes.of(path)),
             cut: &[],
         })
@@ -142,4 +159,156 @@ fn a_write_by_a_runtime_inside_tells_as_well() {
     assert_eq!(actions, [Action::SysctlWrite, Action::NetnsBind]);
     assert!(events[1].sysctl.is_none());
     assert_eq!(owner(&events[0]).1, id(WEB));
+}
+
+/// A root with these files.
+fn root(files: &[(&str, &str)]) -> TempDir {
+    let root = tempfile::tempdir().unwrap();
+    for (path, text) in files {
+        write(root.path(), path, text);
+    }
+    root
+}
+
+fn write(root: &Path, path: &str, text: &str) {
+    let path = root.join(path);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+/// The bundle of a container, and what it says.
+fn bundle(namespace: &str, path: &str) -> (String, String) {
+    let id = path.rsplit('/').next().unwrap();
+    let tasks = "run/containerd/io.containerd.runtime.v2.task";
+    let spec = format!(
+        r#"{{"linux": {{"cgroupsPath": "{path}", "sysctl": {{"net.core.somaxconn": "1024"}}}}}}"#
+    );
+    (format!("{tasks}/{namespace}/{id}/config.json"), spec)
+}
+
+/// Who asked, and in which file.
+fn requester(event: &Event) -> Option<(RequesterSource, &str)> {
+    let requester = event.sysctl.as_ref()?.requester.as_ref()?;
+    Some((requester.source, requester.file.as_deref().unwrap()))
+}
+
+#[test]
+fn who_asked_is_told_when_state_comes_late() {
+    let root = root(&[]);
+    let mut bench = Bench::at(root.path(), Duration::from_secs(60));
+    let init = bench.actor("/default/web", "runc", Some(Stage::Init));
+    let events = bench.take(samples::write("1024", "4096", "1024"), Some(init), None);
+    assert!(events.is_empty());
+    let (path, spec) = bundle("default", "/default/web");
+    write(root.path(), &path, &spec);
+    std::thread::sleep(bench.attributor.due().unwrap() - std::time::Instant::now());
+    let events = bench.release();
+    let asked = Some((RequesterSource::OciSpec, format!("/{path}")));
+    let told = requester(&events[0]).map(|(source, file)| (source, file.to_owned()));
+    assert_eq!(told, asked);
+    assert_eq!(events[1].event.action, Action::NetnsBind);
+    assert_eq!(requester(&events[1]), None);
+}
+
+#[test]
+fn docker_s_user_asked_and_a_program_in_the_container_did_not() {
+    let (path, spec) = bundle("moby", WEB);
+    let folder = format!("var/lib/docker/containers/{}", id(WEB).unwrap());
+    let hostconfig = format!("{folder}/hostconfig.json");
+    let root = root(&[
+        (&path, &spec),
+        (&format!("{folder}/config.v2.json"), "{}"),
+        (
+            &hostconfig,
+            r#"{"Sysctls": {"net/core/somaxconn": "1024"}}"#,
+        ),
+    ]);
+    let mut bench = Bench::at(root.path(), Duration::ZERO);
+    let init = bench.actor(WEB, "runc", Some(Stage::Init));
+    let event = || samples::write("1024", "4096", "1024");
+    let events = bench.take(event(), Some(init.clone()), None);
+    let file = format!("/{hostconfig}");
+    let asked = Some((RequesterSource::DockerOption, file.as_str()));
+    assert_eq!(requester(&events[0]), asked);
+    let created = bench.take(samples::created(), Some(init), None);
+    assert_eq!(requester(&created[0]), None);
+    let program = bench.actor(WEB, "container-process", None);
+    let events = bench.take(event(), Some(program), None);
+    assert_eq!(requester(&events[0]), None);
+    // Of a container within it nothing is known.
+    let within = bench.actor(&format!("{WEB}{AGENT}"), "runc", Some(Stage::Init));
+    let events = bench.take(event(), Some(within), None);
+    assert_eq!(events[0].container.as_ref().unwrap().nested.len(), 1);
+    assert_eq!(requester(&events[0]), None);
+}
+
+#[test]
+fn a_bundle_tells_before_the_runtime_has_state() {
+    let (_, spec) = bundle("", "/web");
+    let root = root(&[("b/config.json", &spec)]);
+    let mut bench = Bench::at(root.path(), Duration::ZERO);
+    let init = bench.actor("/web", "runc", Some(Stage::Init));
+    let args = ["runc", "run", "-b", "/b", "web"].map(ToOwned::to_owned);
+    let home = init.home.as_ref().unwrap();
+    bench.homes.claim(home, &invocation(&args).unwrap());
+    let events = bench.take(samples::write("1024", "4096", "1024"), Some(init), None);
+    let asked = Some((RequesterSource::OciSpec, "/b/config.json"));
+    assert_eq!(requester(&events[0]), asked);
+    // A container whose state is elsewhere than expected.
+    let (_, spec) = bundle("", WEB);
+    write(root.path(), "c/config.json", &spec);
+    let init = bench.actor(WEB, "runc", Some(Stage::Init));
+    let args = ["runc", "run", "-b", "/c", id(WEB).unwrap()].map(ToOwned::to_owned);
+    let home = init.home.as_ref().unwrap();
+    bench.homes.claim(home, &invocation(&args).unwrap());
+    let events = bench.take(samples::write("1024", "4096", "1024"), Some(init), None);
+    let asked = Some((RequesterSource::OciSpec, "/c/config.json"));
+    assert_eq!(requester(&events[0]), asked);
+}
+
+#[test]
+fn pinns_writes_for_the_container_that_gets_the_namespace() {
+    let (path, spec) = bundle("k8s.io", WEB);
+    let root = root(&[(&path, &spec)]);
+    let mut bench = Bench::at(root.path(), Duration::ZERO);
+    let pinns = bench.actor(NODE, "pinns", None);
+    let event = || samples::write("1024", "4096", "1024");
+    let events = bench.take(event(), Some(pinns.clone()), None);
+    assert_eq!(requester(&events[0]), None);
+    let runc = bench.actor(WEB, "runc", Some(Stage::Child));
+    bench.take(samples::entered(), Some(runc), Some(EnteredBy::Setns));
+    let events = bench.take(event(), Some(pinns), None);
+    let file = format!("/{path}");
+    let asked = Some((RequesterSource::OciSpec, file.as_str()));
+    assert_eq!(requester(&events[0]), asked);
+}
+
+#[test]
+fn configuration_of_the_node_asks_what_its_programs_write() {
+    let network = r#"{"type": "tuning", "sysctl": {"net.core.somaxconn": "500"}}"#;
+    let root = root(&[
+        ("etc/cni/net.d/10-pods.conf", network),
+        ("etc/sysctl.d/10-a.conf", "net.core.somaxconn = 2048"),
+    ]);
+    let mut bench = Bench::at(root.path(), Duration::ZERO);
+    let mut told = |name: &str, text: &str| {
+        let actor = bench.actor(NODE, name, None);
+        let events = bench.take(samples::write(text, "4096", text), Some(actor), None);
+        requester(&events[0]).map(|(source, file)| (source, file.to_owned()))
+    };
+    let network = (
+        RequesterSource::CniConfiguration,
+        "/etc/cni/net.d/10-pods.conf".to_owned(),
+    );
+    let file = (
+        RequesterSource::SysctlFile,
+        "/etc/sysctl.d/10-a.conf".to_owned(),
+    );
+    assert_eq!(told("cni:tuning", "500"), Some(network));
+    assert_eq!(told("cni:tuning", "2048"), None);
+    assert_eq!(told("cni:sbr", "500"), None);
+    assert_eq!(told("systemd-sysctl", "2048"), Some(file));
+    assert_eq!(told("systemd-sysctl", "500"), None);
+    assert_eq!(told("sysctl(8)", "2048"), None);
+    assert_eq!(told("dockerd", "2048"), None);
 }

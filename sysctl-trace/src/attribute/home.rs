@@ -15,11 +15,13 @@ use std::{
 
 use super::{
     cgroup::{self, Match, Place},
-    container, resident,
+    container,
+    requester::Asked,
+    resident,
     runtime::{Known, State, arguments::Invocation},
 };
 use crate::{
-    event::{Confidence, Container, Kubernetes},
+    event::{Confidence, Container, Kubernetes, Requester},
     rendered::Rendered,
 };
 
@@ -53,6 +55,8 @@ struct Told {
     kubernetes: Option<Arc<Rendered<Kubernetes>>>,
     /// The file of the network namespace that the container's specification names.
     netns_path: Option<String>,
+    /// What was asked for of the container; absent where no state tells.
+    asked: Option<Asked>,
 }
 
 impl Homes {
@@ -62,6 +66,11 @@ impl Homes {
             state,
             known: HashMap::new(),
         }
+    }
+
+    /// The runtimes' state, and the node's configuration.
+    pub fn state(&self) -> &State {
+        &self.state
     }
 
     /// The cgroup with this path.
@@ -115,6 +124,7 @@ impl Home {
             container: container::container(&place, None).map(shared),
             kubernetes: container::kubernetes(&place, None).map(shared),
             netns_path: None,
+            asked: None,
         };
         let waits = place.container.is_some() || !place.candidates.is_empty();
         Self {
@@ -145,6 +155,21 @@ impl Home {
     /// The file of the network namespace that its specification names.
     pub fn netns_path(&self) -> Option<String> {
         self.told.borrow().netns_path.clone()
+    }
+
+    /// Who asked for a key of the container, as far as that is known: a path below /proc/sys. A
+    /// container within it has keys of its own, of which nothing is known.
+    pub fn requester(&self, path: &str) -> Option<Arc<Requester>> {
+        let told = self.told.borrow();
+        let container = told.container.as_ref()?;
+        let asked = told.asked.as_ref()?;
+        let is_outermost = container.nested.is_empty();
+        is_outermost.then(|| asked.requester(path)).flatten()
+    }
+
+    /// Whether it is known what was asked for of the container.
+    pub fn is_asked(&self) -> bool {
+        self.told.borrow().asked.is_some()
     }
 
     /// Changes whenever more becomes known.
@@ -207,26 +232,27 @@ impl Home {
     /// until the state says more.
     fn claim(&self, invocation: &Invocation, state: &State) {
         let same = |matched: &&Match| matched.id == invocation.id;
-        let Some(matched) = self.place.candidates.iter().find(same) else {
+        let mut all = self.place.container.iter().chain(&self.place.candidates);
+        let Some(matched) = all.find(same) else {
             return;
         };
-        if self.is_inside() {
+        let known = state.bundle(invocation, self.path.get(..matched.end));
+        let mut told = self.told.borrow_mut();
+        if told.asked.is_none() {
+            told.asked = known.as_ref().map(Asked::of);
+        }
+        if told.container.is_some() {
             return;
         }
-        let known = state
-            .bundle(invocation, self.path.get(..matched.end))
-            .unwrap_or_else(|| Known {
-                id: matched.id.clone(),
-                runtime: invocation.runtime.clone(),
-                name: invocation.name.clone(),
-                ..Known::default()
-            });
-        {
-            let mut told = self.told.borrow_mut();
-            told.container = Some(shared(container::inferred(&known)));
-            told.kubernetes = container::inferred_kubernetes(&known).map(shared);
-            told.netns_path = known.netns_path;
-        }
+        let known = known.unwrap_or_else(|| Known {
+            id: matched.id.clone(),
+            runtime: invocation.runtime.clone(),
+            name: invocation.name.clone(),
+            ..Known::default()
+        });
+        told.container = Some(shared(container::inferred(&known)));
+        told.kubernetes = container::inferred_kubernetes(&known).map(shared);
+        told.netns_path = known.netns_path;
         self.version.set(self.version.get() + 1);
     }
 
@@ -237,6 +263,7 @@ impl Home {
             container,
             kubernetes,
             netns_path: known.netns_path.clone(),
+            asked: Some(Asked::of(known)),
         };
         self.version.set(self.version.get() + 1);
         if self.is_verified() {

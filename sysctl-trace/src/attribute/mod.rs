@@ -3,6 +3,7 @@
 pub mod cgroup;
 pub mod component;
 pub mod container;
+pub mod requester;
 pub mod runtime;
 
 pub mod home;

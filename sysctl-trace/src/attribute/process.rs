@@ -3,15 +3,14 @@
 //! All that identifies a process comes from the record. /proc adds its argument vector and the
 //! full path of its executable, once for each process image, and only if it is still that image.
 
+mod look;
+
 use std::{
     collections::HashMap,
-    fs, io,
     rc::Rc,
     sync::{Arc, LazyLock},
 };
 
-use caps::Capability;
-use rustix::io::Errno;
 use smol_str::{SmolStr, ToSmolStr};
 use sysctl_trace_ebpf::record::{self, ANCESTORS_MAX, CUT_CGROUP, Span};
 use zerocopy::IntoBytes;
@@ -20,7 +19,7 @@ use super::{
     cgroup::Place,
     component::{self, Forebear, Subject},
     home::{Home, Homes},
-    redact::redact,
+    requester::{Behalf, behalf},
     runtime::{
         State,
         arguments::{self, Invocation},
@@ -36,13 +35,10 @@ use crate::{
     time::Epoch,
     tracer::Args,
 };
+use look::{Looked, look};
 
 /// How many processes are remembered. When there are more, all are forgotten and read anew.
 const REMEMBERED_MAX: usize = 4096;
-/// Longest argument vector that is told, in bytes; the rest is dropped and named as cut.
-const ARGS_MAX: usize = 2048;
-/// How many arguments are told.
-const ARGS_COUNT_MAX: usize = 64;
 
 /// The processes seen so far. One process in one state is put together once.
 pub struct Processes {
@@ -76,6 +72,8 @@ pub struct Actor {
     pub component: Arc<Rendered<Component>>,
     /// Its cgroup.
     pub home: Option<Rc<Home>>,
+    /// What it writes keys on behalf of.
+    pub behalf: Behalf,
     /// Which fields of `process` are cut.
     pub cut: &'static [&'static str],
 }
@@ -141,14 +139,16 @@ impl Processes {
         let component = classify(&process, deed.acted.actor.uid, home.as_deref());
         if let Some(home) = &home
             && home.is_unsettled()
-            && !home.is_inside()
+            && !(home.is_inside() && home.is_asked())
             && is_started_by_runtime(&process)
             && let Some(invocation) = invocation_of_parent(deed)
         {
             self.homes.claim(home, &invocation);
         }
+        let behalf = behalf(&component, process.args.as_deref());
         Actor {
             process: Arc::new(Rendered::new(process)),
+            behalf,
             component: Arc::new(Rendered::new(component)),
             home,
             cut,
@@ -309,13 +309,7 @@ pub fn is_started_by_runtime(process: &Process) -> bool {
 fn invocation_of_parent(deed: &Deed<'_>) -> Option<Invocation> {
     let actor = &deed.acted.actor;
     let parent = actor.ancestors[..ANCESTORS_MAX.min(actor.ancestors_len as usize)].first()?;
-    let folder = format!("/proc/{}", parent.pid);
-    let vector = fs::read(format!("{folder}/cmdline")).ok()?;
-    let stat = Stat::parse(&fs::read(format!("{folder}/stat")).ok()?)?;
-    let (args, _) = split(&vector);
-    stat.is_of(parent.start_boottime_ns)
-        .then(|| arguments::invocation(&args))
-        .flatten()
+    arguments::invocation(&look::args_of(parent.pid, parent.start_boottime_ns)?)
 }
 
 fn present(inum: u32) -> Option<u32> {
@@ -355,161 +349,6 @@ fn capabilities(bits: u64) -> Vec<SmolStr> {
         .filter(|(bit, _)| bits >> bit & 1 == 1)
         .map(|(_, name)| name.clone())
         .collect()
-}
-
-#[derive(Clone)]
-struct Looked {
-    executable: Option<String>,
-    args: Option<Vec<String>>,
-    args_cut: bool,
-    enrichment: Enrichment,
-}
-
-/// Looks into /proc, and afterwards whether that was still the image of the record.
-fn look(actor: &record::Actor, args: Args) -> Looked {
-    let folder = format!("/proc/{}", actor.pid);
-    let read = || -> io::Result<_> {
-        let executable = match fs::read_link(format!("{folder}/exe")) {
-            Ok(path) => Some(path.to_string_lossy().into_owned()),
-            // Kernel threads have none, and say so by the same error as a process that is gone;
-            // which of the two it is, its stat file tells.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(error),
-        };
-        let vector = match args {
-            Args::None => None,
-            Args::Redacted | Args::Full => Some(fs::read(format!("{folder}/cmdline"))?),
-        };
-        Ok((
-            executable,
-            vector,
-            Stat::parse(&fs::read(format!("{folder}/stat"))?),
-        ))
-    };
-    let (executable, vector, stat) = match read() {
-        Ok(read) => read,
-        Err(error) => return Looked::nothing(failure(&error, &folder, actor)),
-    };
-    let found = match stat {
-        Some(stat) => stat.compare(actor),
-        None => Enrichment::Failed,
-    };
-    if found != Enrichment::Complete {
-        return Looked::nothing(found);
-    }
-    let (args, args_cut) = vector.map_or((None, false), |bytes| {
-        let (vector, cut) = split(&bytes);
-        (
-            Some(if args == Args::Full {
-                vector
-            } else {
-                redact(vector)
-            }),
-            cut,
-        )
-    });
-    Looked {
-        executable,
-        args,
-        args_cut,
-        enrichment: Enrichment::Complete,
-    }
-}
-
-fn failure(error: &io::Error, folder: &str, actor: &record::Actor) -> Enrichment {
-    match error.kind() {
-        io::ErrorKind::NotFound => Enrichment::ProcessEnded,
-        // Also what some kernels say of a process that is ending and has no memory any more.
-        io::ErrorKind::PermissionDenied => {
-            let stat = fs::read(format!("{folder}/stat")).ok();
-            match stat.and_then(|stat| Stat::parse(&stat)) {
-                Some(stat) if stat.is_alive(actor) && !may_look() => Enrichment::Denied,
-                _ => Enrichment::ProcessEnded,
-            }
-        }
-        // A process that is just ending.
-        _ if error.raw_os_error() == Some(Errno::SRCH.raw_os_error()) => Enrichment::ProcessEnded,
-        _ => Enrichment::Failed,
-    }
-}
-
-/// Whether this process may look at every other.
-fn may_look() -> bool {
-    support::missing(&[Capability::CAP_SYS_PTRACE]).is_empty()
-}
-
-impl Looked {
-    const fn nothing(enrichment: Enrichment) -> Self {
-        Self {
-            executable: None,
-            args: None,
-            args_cut: false,
-            enrichment,
-        }
-    }
-}
-
-/// Units of the times in /proc/PID/stat, per second: the same on every Linux.
-const USER_HZ: u64 = 100;
-
-/// Of /proc/PID/stat what tells one image of one process from all others.
-#[derive(Debug, PartialEq, Eq)]
-struct Stat {
-    /// Field 3: `Z` and `X` are the dead.
-    state: u8,
-    /// Field 22, in ticks of [`USER_HZ`] since boot.
-    start: u64,
-    /// Field 48: as [`record::Actor::arg_start`].
-    arg_start: u64,
-}
-
-impl Stat {
-    /// comm, field 2, may hold anything; it ends at the last parenthesis.
-    fn parse(stat: &[u8]) -> Option<Self> {
-        let end = stat.iter().rposition(|&byte| byte == b')')?;
-        let mut fields = str::from_utf8(stat.get(end + 1..)?)
-            .ok()?
-            .split_ascii_whitespace();
-        Some(Self {
-            state: *fields.next()?.as_bytes().first()?,
-            start: fields.nth(18)?.parse().ok()?,
-            arg_start: fields.nth(25)?.parse().ok()?,
-        })
-    }
-
-    fn is_alive(&self, actor: &record::Actor) -> bool {
-        self.is_of(actor.start_boottime_ns) && !matches!(self.state, b'Z' | b'X')
-    }
-
-    /// Whether it is of the process that started then.
-    fn is_of(&self, start_boottime_ns: u64) -> bool {
-        self.start == start_boottime_ns / (1_000_000_000 / USER_HZ)
-    }
-
-    fn compare(&self, actor: &record::Actor) -> Enrichment {
-        // A process that is ending gives its memory back before it is a zombie.
-        let ending = self.arg_start == 0 && actor.arg_start != 0;
-        if !self.is_alive(actor) || ending {
-            Enrichment::ProcessEnded
-        } else if self.arg_start != actor.arg_start {
-            Enrichment::ImageReplaced
-        } else {
-            Enrichment::Complete
-        }
-    }
-}
-
-/// Splits a NUL-separated vector; the bool says that it is cut.
-fn split(bytes: &[u8]) -> (Vec<String>, bool) {
-    let cut = bytes.len() > ARGS_MAX;
-    let told = bytes.get(..ARGS_MAX).unwrap_or(bytes);
-    let told = told.strip_suffix(b"\0").unwrap_or(told);
-    if told.is_empty() {
-        return (Vec::new(), cut);
-    }
-    let mut args = told.split(|&byte| byte == 0).map(|arg| text_of(arg).into());
-    let vector = args.by_ref().take(ARGS_COUNT_MAX).collect();
-    (vector, cut || args.next().is_some())
 }
 
 #[cfg(test)]

@@ -21,10 +21,35 @@ fn the_hierarchy_that_counts() {
 }
 
 #[test]
+fn the_start_stands_behind_any_name() {
+    let rest = "S 1 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 777 9 9";
+    for name in ["sh", "a b", ") S 1 ", "((", ""] {
+        assert_eq!(
+            start_in(&format!("42 ({name}) {rest}")),
+            Some(777),
+            "{name}"
+        );
+    }
+    assert_eq!(start_in("42 (sh) S 1"), None);
+    assert_eq!(start_in(""), None);
+}
+
+#[test]
+fn the_first_started_stand_first() {
+    let own = std::process::id();
+    // No process has this pid.
+    let mut pids = [u32::MAX, own, 1];
+    sort_by_start(&mut pids);
+    assert_eq!(pids, [1, own, u32::MAX]);
+}
+
+#[test]
 fn this_process_lives_somewhere() {
-    let own = fs::metadata("/proc/self/ns/net").unwrap().ino();
+    let own = std::process::id();
+    let inum = netns::of_process(own).unwrap();
+    let found = all().unwrap().find(|resident| resident.pid == own).unwrap();
+    assert_eq!(found.netns.unwrap(), inum);
     let own_path = path(&fs::read_to_string("/proc/self/cgroup").unwrap());
-    let found = cgroups(u32::try_from(own).unwrap());
-    assert!(own_path.is_none_or(|path| found.contains(&path)));
+    assert!(own_path.is_none_or(|path| cgroups(inum).contains(&path)));
     assert!(cgroups(1).is_empty());
 }

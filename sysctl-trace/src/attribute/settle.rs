@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{home::Home, owner::Owned};
+use super::{home::Home, owner::Owned, requester::Behalf};
 use crate::event::{Action, Event};
 
 /// How often what is missing is looked for while an event waits for it.
@@ -27,6 +27,8 @@ pub struct Held {
     pub home: Option<Rc<Home>>,
     /// The namespace that it is about.
     pub owned: Option<Rc<Owned>>,
+    /// What its process writes keys on behalf of.
+    pub behalf: Behalf,
 }
 
 /// The events that have come and not left yet.
@@ -64,6 +66,7 @@ impl Held {
             self.event.container = home.container();
             self.event.k8s = home.kubernetes();
         }
+        self.tell_requester();
         if let (Some(netns), Some(owned)) = (&mut self.event.netns, &self.owned) {
             netns.owner = owned.tell();
         }
@@ -75,6 +78,20 @@ impl Held {
         let is_empty = self.event.event.action == Action::NetnsBind
             && owner.is_none_or(|owner| owner.container.is_none());
         (!is_empty).then_some(self.event)
+    }
+
+    /// On whose behalf a key was written, where that stands in the state of a container.
+    fn tell_requester(&mut self) {
+        let (Action::SysctlWrite, Some(sysctl)) = (self.event.event.action, &mut self.event.sysctl)
+        else {
+            return;
+        };
+        let home = match &self.behalf {
+            Behalf::Nobody | Behalf::Network(_) | Behalf::Files(_) => return,
+            Behalf::Container => self.home.clone(),
+            Behalf::Namespace => self.owned.as_ref().and_then(|owned| owned.home()),
+        };
+        sysctl.requester = home.and_then(|home| home.requester(&sysctl.path));
     }
 }
 

@@ -36,6 +36,7 @@ fn held(event: Event, owned: Option<Rc<Owned>>) -> Held {
         event,
         home: None,
         owned,
+        behalf: Behalf::Nobody,
     }
 }
 
@@ -102,6 +103,7 @@ fn a_container_is_waited_for_once() {
         event,
         home: Some(home.clone()),
         owned: None,
+        behalf: Behalf::Nobody,
     };
     let mut events = Vec::new();
     queue.push(with_home(samples::write("1", "2", "1")), &mut events);

@@ -47,8 +47,8 @@ impl HostConfig {
     }
 }
 
-/// Adds what dockerd wrote down.
-pub(super) fn add(known: &mut Known, config: Config, host: Option<HostConfig>) {
+/// Adds what dockerd wrote down. `host` comes with the file that it was read from.
+pub(super) fn add(known: &mut Known, config: Config, host: Option<(HostConfig, String)>) {
     known.name = config
         .name
         .map(|name| name.trim_start_matches('/').to_owned())
@@ -70,5 +70,8 @@ pub(super) fn add(known: &mut Known, config: Config, host: Option<HostConfig>) {
         let key = config.network_settings?.sandbox_key?;
         (!key.is_empty()).then_some(key)
     });
-    known.user_sysctls = host.and_then(|host| host.sysctls).unwrap_or_default();
+    if let Some((host, file)) = host {
+        known.user_sysctls = host.sysctls.unwrap_or_default();
+        known.user_sysctls_file = Some(file);
+    }
 }

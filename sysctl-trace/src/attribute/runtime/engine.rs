@@ -22,6 +22,19 @@ struct State {
 struct Config {
     sysctl: Option<BTreeMap<String, String>>,
     namespaces: Option<Vec<Namespace>>,
+    labels: Option<Vec<String>>,
+}
+
+impl Config {
+    /// The file that the keys come from: runc notes its bundle as a label.
+    fn spec_file(&self) -> Option<String> {
+        let mut labels = self.labels.iter().flatten();
+        let bundle = labels.find_map(|label| label.strip_prefix("bundle="))?;
+        let bundle = bundle.trim_end_matches('/');
+        bundle
+            .starts_with('/')
+            .then(|| format!("{bundle}/config.json"))
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -32,8 +45,8 @@ struct Namespace {
     path: Option<String>,
 }
 
-/// What runc's `state.json` tells of a container with this cgroup.
-pub(super) fn runc(id: &str, json: &[u8], cgroup: &str) -> Option<Known> {
+/// What runc's `state.json` tells of a container with this cgroup. `file` is its path.
+pub(super) fn runc(id: &str, json: &[u8], cgroup: &str, file: String) -> Option<Known> {
     let state: State = serde_json::from_slice(json).ok()?;
     if state.id != id {
         return None;
@@ -46,6 +59,7 @@ pub(super) fn runc(id: &str, json: &[u8], cgroup: &str) -> Option<Known> {
         .collect();
     let is_cgroup_same = (!paths.is_empty()).then(|| paths.contains(&cgroup));
     let config = state.config.unwrap_or_default();
+    let sysctls_file = config.spec_file().or(Some(file));
     let netns_path = config
         .namespaces
         .and_then(|all| all.into_iter().find(|n| n.kind == "NEWNET")?.path)
@@ -54,6 +68,7 @@ pub(super) fn runc(id: &str, json: &[u8], cgroup: &str) -> Option<Known> {
         id: id.into(),
         runtime: "runc".into(),
         sysctls: config.sysctl.unwrap_or_default(),
+        sysctls_file,
         netns_path,
         cgroups_path: paths.first().map(|&path| path.to_owned()),
         is_cgroup_same,

@@ -56,10 +56,17 @@ pub struct Known {
     /// Keys that its OCI specification asks the OCI runtime to set, the manager's defaults among
     /// them.
     pub sysctls: BTreeMap<String, String>,
+    /// The file that these stand in: the specification's. Absent where none was found.
+    pub sysctls_file: Option<String>,
     /// The same in the specification of its sandbox: those of a pod stand only there.
     pub sandbox_sysctls: BTreeMap<String, String>,
+    /// The file that these stand in.
+    pub sandbox_sysctls_file: Option<String>,
     /// Keys that the user asked docker to set (`--sysctl`), without docker's defaults.
     pub user_sysctls: BTreeMap<String, String>,
+    /// The file that these would stand in; absent where it could not be read, so that nothing is
+    /// known of what the user asked for.
+    pub user_sysctls_file: Option<String>,
     /// The network namespace that it joins, as the specification has it: a path.
     pub netns_path: Option<String>,
     /// Its cgroup, as the state has it.
@@ -151,6 +158,17 @@ impl State {
         Some(known)
     }
 
+    /// The contents of a file of the node's configuration: a path from the root, without a slash to
+    /// begin with. Links are followed within the root.
+    pub fn configuration(&self, path: &str) -> Option<Vec<u8>> {
+        self.files.read_configuration(path)
+    }
+
+    /// Names of the files in a folder of configuration, sorted.
+    pub fn configurations(&self, folder: &str) -> Vec<String> {
+        self.files.configurations(folder)
+    }
+
     fn best(&self, id: &str, cgroup: &str) -> Option<Known> {
         let mut best: Option<Known> = None;
         let found = self.containerd(id, cgroup).into_iter();
@@ -173,7 +191,8 @@ impl State {
 
     fn spec(&self, bundle: &str) -> Option<Spec> {
         let bundle = bundle.strip_prefix('/').unwrap_or(bundle);
-        Spec::parse(&self.files.read(&format!("{bundle}/config.json"))?)
+        let path = format!("{bundle}/config.json");
+        Spec::parse(&self.files.read(&path)?, shown(&path))
     }
 
     /// One for each namespace of containerd that has a task of that id.
@@ -218,10 +237,9 @@ impl State {
         ["run/containerd/runc", "run/docker/runtime-runc"]
             .iter()
             .find_map(|root| {
-                let file = self
-                    .files
-                    .read(&format!("{root}/{namespace}/{id}/state.json"))?;
-                engine::runc(id, &file, cgroup)?.is_cgroup_same
+                let path = format!("{root}/{namespace}/{id}/state.json");
+                let file = self.files.read(&path)?;
+                engine::runc(id, &file, cgroup, shown(&path))?.is_cgroup_same
             })
     }
 
@@ -271,6 +289,7 @@ impl State {
             return false;
         };
         let host = read("hostconfig.json").and_then(|file| docker::HostConfig::parse(&file));
+        let host = host.map(|host| (host, shown(&format!("{folder}/hostconfig.json"))));
         docker::add(known, config, host);
         true
     }
@@ -287,9 +306,14 @@ impl State {
 
     /// runc by itself, or for a manager.
     fn runc(&self, id: &str, cgroup: &str) -> Option<Known> {
-        let file = self.files.read(&format!("run/runc/{id}/state.json"))?;
-        engine::runc(id, &file, cgroup)
+        let path = format!("run/runc/{id}/state.json");
+        engine::runc(id, &self.files.read(&path)?, cgroup, shown(&path))
     }
+}
+
+/// A path from the root, as events have it.
+fn shown(path: &str) -> String {
+    format!("/{path}")
 }
 
 /// Whether a manager's state and an OCI runtime's can be of the same container: they have the same
@@ -311,6 +335,7 @@ impl Known {
             return;
         }
         self.sandbox_sysctls = sandbox.sysctls;
+        self.sandbox_sysctls_file = sandbox.sysctls_file;
         let Some(outer) = sandbox.pod else { return };
         let own = self.pod.get_or_insert_default();
         own.uid = own.uid.take().or(outer.uid);

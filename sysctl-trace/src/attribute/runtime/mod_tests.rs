@@ -103,7 +103,9 @@ fn docker_is_told_by_bundle_and_by_its_own_files() {
             ("net.core.somaxconn", "1024"),
             ("net.ipv4.ip_unprivileged_port_start", "0"),
         ]),
+        sysctls_file: Some(format!("/{}", task("moby", H))),
         user_sysctls: map([("net.core.somaxconn", "1024")]),
+        user_sysctls_file: Some(format!("/var/lib/docker/containers/{H}/hostconfig.json")),
         netns_path: Some("/var/run/netns/cni-1a2b".into()),
         cgroups_path: Some(format!("system.slice:docker:{H}")),
         is_cgroup_same: Some(true),
@@ -188,6 +190,10 @@ fn a_pod_has_its_keys_in_the_sandbox() {
     assert_eq!(known.name_in_pod.as_deref(), Some("app"));
     assert_eq!(known.image.as_deref(), Some("docker.io/library/nginx:1.27"));
     assert_eq!(known.sandbox_sysctls, map([("net.core.somaxconn", "4096")]));
+    assert_eq!(
+        known.sandbox_sysctls_file,
+        Some(format!("/{}", task("k8s.io", SANDBOX)))
+    );
     assert_eq!(known.pod.as_ref(), Some(&pod));
     assert!(known.sysctls.is_empty() && !known.is_sandbox);
 
@@ -338,6 +344,7 @@ fn runc_and_crun_by_themselves_have_state_of_their_own() {
             "run/runc/web/state.json",
             r#"{"id": "web", "init_process_pid": 42, "init_process_start": "12345",
                 "config": {"sysctl": {"net.core.somaxconn": "7"},
+                    "labels": ["io.example=1", "bundle=/w"],
                     "namespaces": [{"type": "NEWNET", "path": ""}]},
                 "cgroup_paths": {"pids": "/sys/fs/cgroup/pids/web", "": "/sys/fs/cgroup/unified/web"}}"#,
         )
@@ -353,6 +360,7 @@ fn runc_and_crun_by_themselves_have_state_of_their_own() {
         ("runc", Some(true))
     );
     assert_eq!(known.sysctls, map([("net.core.somaxconn", "7")]));
+    assert_eq!(known.sysctls_file.as_deref(), Some("/w/config.json"));
     assert_eq!(known.netns_path, None);
     assert_eq!(machine.find("/x/web").unwrap().is_cgroup_same, Some(false));
     let known = machine.find("/app").unwrap();
@@ -361,6 +369,7 @@ fn runc_and_crun_by_themselves_have_state_of_their_own() {
         ("crun", Some(true))
     );
     assert_eq!(known.sysctls, map([("net.core.somaxconn", "8")]));
+    assert_eq!(known.sysctls_file.as_deref(), Some("/b/config.json"));
 }
 
 #[test]

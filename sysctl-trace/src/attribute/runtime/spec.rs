@@ -27,6 +27,9 @@ const NOT_OF_THE_POD: [&str; 3] = [
 pub(super) struct Spec {
     annotations: Option<BTreeMap<String, String>>,
     linux: Option<Linux>,
+    /// The file that it was read from.
+    #[serde(skip)]
+    file: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -46,8 +49,12 @@ struct Namespace {
 
 impl Spec {
     /// Absent where it is no such file, or only half written.
-    pub(super) fn parse(json: &[u8]) -> Option<Self> {
-        serde_json::from_slice(json).ok()
+    pub(super) fn parse(json: &[u8], file: String) -> Option<Self> {
+        let spec: Self = serde_json::from_slice(json).ok()?;
+        Some(Self {
+            file: Some(file),
+            ..spec
+        })
     }
 
     /// What it tells of a container that this runtime manages, if its annotations name no other.
@@ -62,6 +69,7 @@ impl Spec {
             id: id.into(),
             runtime: runtime.into(),
             sysctls: linux.sysctl.unwrap_or_default(),
+            sysctls_file: self.file,
             netns_path,
             cgroups_path: linux.cgroups_path.filter(|path| !path.is_empty()),
             ..Known::default()
