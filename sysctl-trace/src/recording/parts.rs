@@ -1,0 +1,99 @@
+//! How much of an event is wanted. Pure.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    event::{Action, Event},
+    ledger::Place,
+};
+
+use super::{Keys, sieve};
+
+/// Which places are wanted.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Wanted {
+    meant: BTreeSet<Place>,
+    node: BTreeSet<Place>,
+    meant_inums: BTreeSet<u32>,
+    node_inums: BTreeSet<u32>,
+    /// The block from which on the owners of all others are, for names that are alike.
+    pub(super) owners_from: Option<usize>,
+}
+
+/// How much of an event is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// All of it.
+    Whole,
+    /// Whose the namespace is.
+    Owner,
+    /// That it was.
+    Nothing,
+}
+
+impl Wanted {
+    /// Of the places that are meant, and of the node's own.
+    pub(super) fn new(
+        meant: BTreeSet<Place>,
+        node: BTreeSet<Place>,
+        owners_from: Option<usize>,
+    ) -> Self {
+        Self {
+            meant_inums: meant.iter().map(sieve::inum).collect(),
+            node_inums: node.iter().map(sieve::inum).collect(),
+            meant,
+            node,
+            owners_from,
+        }
+    }
+
+    /// The numbers of the namespaces that are meant, and of the node's own.
+    pub(super) const fn inums(&self) -> (&BTreeSet<u32>, &BTreeSet<u32>) {
+        (&self.meant_inums, &self.node_inums)
+    }
+
+    pub(super) fn part(&self, event: &Event, keys: Keys<'_>) -> Part {
+        let place = Place::of(event);
+        match event.event.action {
+            Action::TraceStart | Action::EventsLost => Part::Whole,
+            Action::NetnsCreate | Action::NetnsDestroy | Action::NetnsEnter => {
+                match self.meant.contains(&place) {
+                    true => Part::Whole,
+                    false => Part::Nothing,
+                }
+            }
+            Action::NetnsBind => match self.owners_from.is_some() || self.meant.contains(&place) {
+                true => Part::Whole,
+                false => Part::Nothing,
+            },
+            Action::SysctlWrite | Action::SysctlDrift => {
+                let sysctl = event.sysctl.as_ref();
+                let is_key = sysctl.is_some_and(|sysctl| (keys.are_meant)(sysctl));
+                let is_meant = self.meant.contains(&place);
+                if is_key && (is_meant || self.node.contains(&place)) {
+                    Part::Whole
+                } else if is_meant {
+                    Part::Owner
+                } else {
+                    Part::Nothing
+                }
+            }
+        }
+    }
+}
+
+/// The same where every place may turn out to be wanted.
+pub(super) fn of_all(event: &Event, keys: Keys<'_>) -> Part {
+    match event.event.action {
+        Action::SysctlWrite | Action::SysctlDrift => match &event.sysctl {
+            Some(sysctl) if (keys.are_meant)(sysctl) => Part::Whole,
+            Some(_) | None => Part::Owner,
+        },
+        Action::NetnsCreate
+        | Action::NetnsDestroy
+        | Action::NetnsEnter
+        | Action::NetnsBind
+        | Action::EventsLost
+        | Action::TraceStart => Part::Whole,
+    }
+}
