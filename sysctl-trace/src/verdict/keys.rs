@@ -1,0 +1,109 @@
+//! Where a new network namespace gets the value of a key from, as the kernel's sources have it
+//! (5.10 to 7.3).
+
+/// Where the kernel takes the first value from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A constant in the kernel's source.
+    Constant,
+    /// The value that the node's own namespace has at that moment.
+    Node,
+    /// Reckoned from something else, such as the size of memory or of a table.
+    Computed,
+    /// It depends on other settings, or it is not known here.
+    Unknown,
+}
+
+/// Keys below `net.` whose first value is a copy of the node's.
+const COPIED: [&str; 3] = [
+    "net.ipv4.tcp_rmem",
+    "net.ipv4.tcp_wmem",
+    "net.ipv4.tcp_congestion_control",
+];
+
+const COMPUTED: [&str; 2] = [
+    "net.ipv4.tcp_max_tw_buckets",
+    "net.ipv4.tcp_max_syn_backlog",
+];
+
+const CONSTANT: [&str; 9] = [
+    "net.core.somaxconn",
+    "net.core.txrehash",
+    "net.core.optmem_max",
+    "net.ipv4.ip_local_port_range",
+    "net.ipv4.ip_unprivileged_port_start",
+    "net.ipv4.ping_group_range",
+    "net.ipv6.bindv6only",
+    "net.unix.max_dgram_qlen",
+    "net.ipv4.ip_default_ttl",
+];
+
+/// Families of keys that are constants but for those above.
+const CONSTANT_FAMILIES: [&str; 9] = [
+    "net.ipv4.tcp_",
+    "net.ipv4.udp_",
+    "net.ipv4.igmp_",
+    "net.ipv4.icmp_",
+    "net.ipv4.ipfrag_",
+    "net.ipv6.icmp.",
+    "net.ipv6.route.",
+    "net.mptcp.",
+    "net.sctp.",
+];
+
+/// Not families of their own, but settings of the whole node or of unclear origin.
+const NOT_CONSTANT: [&str; 6] = [
+    "net.ipv4.tcp_mem",
+    "net.ipv4.udp_mem",
+    "net.ipv4.tcp_max_orphans",
+    "net.ipv4.tcp_available_congestion_control",
+    "net.ipv4.tcp_child_ehash_entries",
+    "net.ipv4.udp_child_hash_entries",
+];
+
+/// Where the first value of a key in a new network namespace comes from.
+pub fn origin(key: &str) -> Origin {
+    if COPIED.contains(&key) {
+        return Origin::Node;
+    }
+    if COMPUTED.contains(&key) {
+        return Origin::Computed;
+    }
+    let family = CONSTANT_FAMILIES
+        .iter()
+        .any(|family| key.starts_with(family));
+    if CONSTANT.contains(&key) || (family && !NOT_CONSTANT.contains(&key)) {
+        return Origin::Constant;
+    }
+    Origin::Unknown
+}
+
+/// Keys that belong to a namespace of another kind (ipc, uts, user, pid): events do not tell which, so
+/// nothing can be said of them.
+pub fn is_of_other_namespace(key: &str) -> bool {
+    const KEYS: [&str; 16] = [
+        "kernel.auto_msgmni",
+        "kernel.domainname",
+        "kernel.hostname",
+        "kernel.msg_next_id",
+        "kernel.msgmax",
+        "kernel.msgmnb",
+        "kernel.msgmni",
+        "kernel.ns_last_pid",
+        "kernel.pid_max",
+        "kernel.sem",
+        "kernel.sem_next_id",
+        "kernel.shm_next_id",
+        "kernel.shm_rmid_forced",
+        "kernel.shmall",
+        "kernel.shmmax",
+        "kernel.shmmni",
+    ];
+    KEYS.contains(&key) || key.starts_with("fs.mqueue.") || key.starts_with("user.")
+}
+
+/// Whether a key belongs to network namespaces, going by its name: keys below `net.` do, but for those
+/// that only the node's own has.
+pub fn is_of_netns(key: &str) -> bool {
+    key.starts_with("net.")
+}

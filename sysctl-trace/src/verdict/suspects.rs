@@ -1,0 +1,462 @@
+//! Each suspect in the order in which a person asks, and what is to be said of it.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{
+    Asked, Facts, Reason,
+    decide::{Decision, Root, component},
+    keys::Origin,
+    words::{asks_for, name},
+};
+use crate::{
+    event::{Requester, RequesterSource},
+    ledger::{Author, Entry, History, Write, is_same},
+};
+
+/// Who may have set a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Suspect {
+    /// What the user asked for: a pod's securityContext, `docker run --sysctl`, an OCI bundle.
+    Specification,
+    /// kubelet, and distributions that have it within.
+    Kubelet,
+    /// dockerd.
+    Dockerd,
+    /// containerd and its shim and clients.
+    Containerd,
+    /// Another container engine: podman, CRI-O, systemd-nspawn, LXC.
+    Engine,
+    /// The OCI runtime: runc, crun, youki.
+    Runtime,
+    /// A CNI plugin or network agent.
+    Cni,
+    /// Any other process, in the container or on the node.
+    Process,
+    /// The kernel.
+    Kernel,
+}
+
+/// What is to be said of a suspect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Found {
+    /// The value is from here.
+    SetIt,
+    /// It did what another asked for.
+    PassedItOn,
+    /// It was not this one.
+    Eliminated,
+    /// It may or may not have been.
+    CannotSay,
+}
+
+/// A suspect, and what is to be said of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Finding {
+    /// Which.
+    pub suspect: Suspect,
+    /// What is to be said.
+    pub finding: Found,
+    /// Why.
+    pub why: String,
+}
+
+/// All of them, but for engines that have no part in it.
+const ORDER: [Suspect; 9] = [
+    Suspect::Specification,
+    Suspect::Kubelet,
+    Suspect::Dockerd,
+    Suspect::Containerd,
+    Suspect::Engine,
+    Suspect::Runtime,
+    Suspect::Cni,
+    Suspect::Process,
+    Suspect::Kernel,
+];
+
+impl Suspect {
+    /// The suspect that a component is.
+    fn of(component: &str) -> Self {
+        match component {
+            "kubelet" | "k3s" | "rke2" => Self::Kubelet,
+            "dockerd" | "docker-proxy" | "rootlesskit" => Self::Dockerd,
+            "containerd" | "containerd-shim" | "ctr" | "nerdctl" | "buildkitd" => Self::Containerd,
+            "podman" | "conmon" | "cri-o" | "pinns" | "buildah" | "systemd-nspawn" | "lxc"
+            | "lxd" | "incus" => Self::Engine,
+            "runc" | "crun" | "youki" => Self::Runtime,
+            "netavark" | "calico-node" | "flanneld" | "cilium-agent" => Self::Cni,
+            "kernel" => Self::Kernel,
+            name if name.starts_with("cni:") => Self::Cni,
+            _ => Self::Process,
+        }
+    }
+
+    /// The engine that manages containers of this runtime, by the name that events give it.
+    fn engine(runtime: Option<&str>) -> Option<Self> {
+        match runtime? {
+            "docker" => Some(Self::Dockerd),
+            "containerd" => Some(Self::Containerd),
+            "runc" | "crun" | "youki" => None,
+            _ => Some(Self::Engine),
+        }
+    }
+}
+
+/// The findings behind a decision.
+pub(super) fn list(facts: &Facts<'_>, decision: &Decision<'_>) -> Vec<Finding> {
+    let chain = chain(facts, decision);
+    let engine = Suspect::engine(runtime(facts)) == Some(Suspect::Engine);
+    ORDER
+        .into_iter()
+        .filter_map(|suspect| {
+            let in_chain = chain.iter().find(|finding| finding.suspect == suspect);
+            if suspect == Suspect::Engine && !engine && in_chain.is_none() {
+                return None;
+            }
+            Some(match in_chain {
+                Some(finding) => finding.clone(),
+                None => other(suspect, facts, decision),
+            })
+        })
+        .collect()
+}
+
+fn runtime<'a>(facts: &'a Facts<'_>) -> Option<&'a str> {
+    facts.owner()?.container.as_ref()?.runtime.as_deref()
+}
+
+/// From where the value was asked for to what wrote it.
+fn chain(facts: &Facts<'_>, decision: &Decision<'_>) -> Vec<Finding> {
+    match decision.root {
+        Root::Write(write) => written(facts, write),
+        Root::Requested(requester) => {
+            let mut chain = requested(facts, requester);
+            chain.extend(unseen_writer(requester));
+            chain
+        }
+        Root::Kernel(origin) => vec![Finding {
+            suspect: Suspect::Kernel,
+            finding: Found::SetIt,
+            why: kernel(facts, origin),
+        }],
+        Root::BeforeTracing | Root::NotWatched | Root::ChangedUnseen | Root::Undecided => {
+            Vec::new()
+        }
+    }
+}
+
+/// What writes such a value, where nobody saw who wrote.
+fn unseen_writer(requester: &Requester) -> Option<Finding> {
+    let (suspect, why) = match requester.source {
+        RequesterSource::CniConfiguration => return None,
+        RequesterSource::SysctlFile => (
+            Suspect::Process,
+            "systemd-sysctl sets what the files have, as the node boots",
+        ),
+        RequesterSource::PodSecurityContext
+        | RequesterSource::DockerOption
+        | RequesterSource::OciSpec
+        | RequesterSource::EngineDefault => (
+            Suspect::Runtime,
+            "sets what the specification has, before the container's program starts",
+        ),
+    };
+    Some(Finding {
+        suspect,
+        finding: Found::PassedItOn,
+        why: why.to_owned(),
+    })
+}
+
+fn kernel(facts: &Facts<'_>, origin: Origin) -> String {
+    let when = if facts.is_node {
+        "as it booted"
+    } else {
+        "as the namespace was made"
+    };
+    match history(facts).and_then(|history| history.initial.as_ref()) {
+        Some(initial) => format!("gave it {} {when}", initial.value),
+        None => match facts.value() {
+            Some(value) if facts.is_node => format!("gives {value} {when}"),
+            Some(value) if origin == Origin::Constant => format!("gives a new namespace {value}"),
+            Some(_) if origin == Origin::Node => format!("copied the node's value {when}"),
+            Some(_) | None => format!("gave it a value {when}"),
+        },
+    }
+}
+
+fn history<'a>(facts: &'a Facts<'_>) -> Option<&'a History> {
+    facts.namespace()?.keys.get(facts.key)
+}
+
+fn written(facts: &Facts<'_>, write: &Write) -> Vec<Finding> {
+    let component = component(&write.author);
+    let suspect = component.map_or(Suspect::Process, |component| Suspect::of(&component.name));
+    let name = name(&write.author);
+    let asked = write.requester.as_deref();
+    let mut chain = asked.map_or_else(Vec::new, |requester| requested(facts, requester));
+    let wrote = format!("{name}[{}] wrote it", write.author.pid);
+    match chain.iter_mut().find(|finding| finding.suspect == suspect) {
+        // A CNI plugin by its configuration.
+        Some(own) => own.why = format!("{wrote}: {}", own.why),
+        None => chain.push(Finding {
+            suspect,
+            finding: if chain.is_empty() {
+                Found::SetIt
+            } else {
+                Found::PassedItOn
+            },
+            why: wrote,
+        }),
+    }
+    chain
+}
+
+/// Where a value is asked for, and who hands it down from there to the one that writes.
+fn requested(facts: &Facts<'_>, requester: &Requester) -> Vec<Finding> {
+    let set = |suspect| Finding {
+        suspect,
+        finding: Found::SetIt,
+        why: asks_for(requester),
+    };
+    let passed = |suspect, why: &str| Finding {
+        suspect,
+        finding: Found::PassedItOn,
+        why: why.to_owned(),
+    };
+    let engine = Suspect::engine(runtime(facts));
+    let below_docker = passed(Suspect::Containerd, "runs the container for dockerd");
+    match requester.source {
+        RequesterSource::PodSecurityContext => vec![
+            set(Suspect::Specification),
+            passed(Suspect::Kubelet, "asks for the pod's sandbox through CRI"),
+            passed(
+                engine.unwrap_or(Suspect::Containerd),
+                "put it into the sandbox's OCI specification",
+            ),
+        ],
+        RequesterSource::DockerOption => vec![
+            set(Suspect::Specification),
+            passed(
+                Suspect::Dockerd,
+                "put it into the container's OCI specification",
+            ),
+            below_docker,
+        ],
+        RequesterSource::OciSpec => {
+            let mut chain = vec![set(Suspect::Specification)];
+            match engine {
+                Some(Suspect::Dockerd) => {
+                    chain.push(passed(Suspect::Dockerd, "runs the container"));
+                    chain.push(below_docker);
+                }
+                Some(engine) => chain.push(passed(engine, "runs the container")),
+                None => {}
+            }
+            chain
+        }
+        RequesterSource::EngineDefault => match engine {
+            Some(Suspect::Dockerd) => vec![set(Suspect::Dockerd), below_docker],
+            Some(engine) => vec![set(engine)],
+            None => vec![set(Suspect::Specification)],
+        },
+        RequesterSource::CniConfiguration => vec![set(Suspect::Cni)],
+        RequesterSource::SysctlFile => vec![set(Suspect::Specification)],
+    }
+}
+
+/// One that the value did not come by, as far as that can be said.
+fn other(suspect: Suspect, facts: &Facts<'_>, decision: &Decision<'_>) -> Finding {
+    let (finding, why) = match decision.root {
+        Root::Write(write) => beside_write(suspect, facts, write),
+        Root::Kernel(_) if decision.reason_is_of_files() => by_files(suspect, facts),
+        Root::Kernel(_) => (Found::Eliminated, untouched(suspect, facts)),
+        Root::Requested(_)
+        | Root::BeforeTracing
+        | Root::NotWatched
+        | Root::ChangedUnseen
+        | Root::Undecided => by_files(suspect, facts),
+    };
+    // What may be missing may have been by anyone.
+    let is_certain = decision.flaw.is_none()
+        || finding != Found::Eliminated
+        // Files tell the same, whatever was missed.
+        || decision.reason_is_of_files();
+    Finding {
+        suspect,
+        finding: if is_certain {
+            finding
+        } else {
+            Found::CannotSay
+        },
+        why: if is_certain {
+            why
+        } else {
+            format!("{why}, as far as was seen")
+        },
+    }
+}
+
+/// Not the one behind a write that was seen.
+fn beside_write(suspect: Suspect, facts: &Facts<'_>, write: &Write) -> (Found, String) {
+    if suspect == Suspect::Kernel {
+        let before = write.old.as_ref();
+        let why = match (history(facts).and_then(|h| h.initial.as_ref()), before) {
+            (Some(initial), _) => format!("gave it {}, which was overwritten", initial.value),
+            (None, Some(old)) => format!("the value was {old} before the write"),
+            (None, None) => "the value was written".to_owned(),
+        };
+        return (Found::Eliminated, why);
+    }
+    (Found::Eliminated, untouched(suspect, facts))
+}
+
+/// What the suspect did to the value, none of which counts now.
+fn untouched(suspect: Suspect, facts: &Facts<'_>) -> String {
+    if suspect == Suspect::Specification {
+        return match &facts.held.asked {
+            Asked::For(requester) if is_default(requester) => OF_NO_OWN.to_owned(),
+            Asked::For(requester) if is_there(facts, requester) => {
+                format!("asks for {} too, but that is not why", requester.value)
+            }
+            Asked::For(requester) => {
+                format!("asks for {}, which is not what is there", requester.value)
+            }
+            Asked::Nothing => "asks for no value".to_owned(),
+            Asked::Unknown => match asked_before(facts) {
+                Some(requester) => {
+                    format!("{}, which was overwritten", asks_for(requester))
+                }
+                None => "nothing was written on its behalf".to_owned(),
+            },
+        };
+    }
+    let mut own = history(facts).into_iter().flat_map(History::writes);
+    let is_own = |write: &&Write| suspect_of(&write.author) == suspect;
+    let Some(last) = own.rfind(is_own) else {
+        return match creator(facts) {
+            Some(creator) if creator == suspect => "made the namespace, but wrote nothing here",
+            Some(_) | None => "wrote nothing here",
+        }
+        .to_owned();
+    };
+    let requested = last.requested.as_deref().unwrap_or("?");
+    if let Some(error) = &last.error {
+        format!("wrote \"{requested}\", which was refused ({error})")
+    } else if last.is_change() {
+        format!("wrote \"{requested}\", which was overwritten")
+    } else {
+        format!("wrote \"{requested}\", which changed nothing")
+    }
+}
+
+/// Said of a specification that has only what the engine put into it.
+const OF_NO_OWN: &str = "asks for no value of its own";
+
+fn is_default(requester: &Requester) -> bool {
+    requester.source == RequesterSource::EngineDefault
+}
+
+/// Whether the value is the one that is asked for.
+fn is_there(facts: &Facts<'_>, requester: &Requester) -> bool {
+    facts
+        .value()
+        .is_some_and(|value| is_same(&requester.value, value))
+}
+
+/// What the specification was last seen to ask for, where the value is not from there.
+fn asked_before<'a>(facts: &'a Facts<'_>) -> Option<&'a Requester> {
+    let mut writes = history(facts)?.writes().rev();
+    writes.find_map(|write| {
+        let requester = write.requester.as_deref()?;
+        let is_own =
+            !is_default(requester) && requester.source != RequesterSource::CniConfiguration;
+        is_own.then_some(requester)
+    })
+}
+
+/// What made the namespace.
+fn creator(facts: &Facts<'_>) -> Option<Suspect> {
+    let created = facts.namespace()?.created.as_ref()?;
+    Some(suspect_of(created.author.as_deref()?))
+}
+
+/// The suspect that an author is.
+fn suspect_of(author: &Author) -> Suspect {
+    component(author).map_or(Suspect::Process, |component| Suspect::of(&component.name))
+}
+
+/// Where nothing was seen, only files and defaults tell.
+fn by_files(suspect: Suspect, facts: &Facts<'_>) -> (Found, String) {
+    let unseen = "what it did was not seen".to_owned();
+    match suspect {
+        Suspect::Specification => match &facts.held.asked {
+            Asked::Nothing => (Found::Eliminated, "asks for no value".to_owned()),
+            Asked::For(requester) if is_default(requester) => {
+                (Found::Eliminated, OF_NO_OWN.to_owned())
+            }
+            Asked::For(requester) if is_there(facts, requester) => {
+                (Found::CannotSay, asks_for(requester))
+            }
+            Asked::For(requester) => {
+                let why = format!("asks for {}, which is not what is there", requester.value);
+                (Found::Eliminated, why)
+            }
+            Asked::Unknown => (Found::CannotSay, "what it asks for is not known".to_owned()),
+        },
+        Suspect::Kernel => by_first_value(facts).unwrap_or((Found::CannotSay, unseen)),
+        Suspect::Kubelet
+        | Suspect::Dockerd
+        | Suspect::Containerd
+        | Suspect::Engine
+        | Suspect::Runtime
+        | Suspect::Cni
+        | Suspect::Process => match history(facts).map(|h| writes_of(h, suspect)) {
+            Some(Some(write)) => (
+                Found::CannotSay,
+                format!("wrote \"{}\"", write.requested.as_deref().unwrap_or("?")),
+            ),
+            Some(None) | None => (Found::CannotSay, unseen),
+        },
+    }
+}
+
+/// The kernel is eliminated where it gave, or gives, another value than is there.
+fn by_first_value(facts: &Facts<'_>) -> Option<(Found, String)> {
+    let value = facts.value()?;
+    let initial = history(facts).and_then(|history| history.initial.as_ref());
+    let (first, why) = match (initial, &facts.held.default) {
+        (Some(initial), _) => (
+            &initial.value,
+            format!("gave it {} as the namespace was made", initial.value),
+        ),
+        (None, Some(default)) if facts.is_node => (default, format!("its own value is {default}")),
+        (None, Some(default)) => (default, format!("gives a new namespace {default}")),
+        (None, None) => return None,
+    };
+    (!is_same(first, value)).then_some((Found::Eliminated, why))
+}
+
+fn writes_of(history: &History, suspect: Suspect) -> Option<&Write> {
+    let mut writes = history
+        .entries
+        .iter()
+        .rev()
+        .filter_map(|entry| match entry {
+            Entry::Write(write) => Some(write),
+            Entry::Drift(_) => None,
+        });
+    writes.find(|write| suspect_of(&write.author) == suspect)
+}
+
+impl Decision<'_> {
+    /// Whether nothing but files and defaults stands behind it.
+    fn reason_is_of_files(&self) -> bool {
+        matches!(
+            self.reason,
+            Some(Reason::NotWatched | Reason::BeforeTracing)
+        )
+    }
+}
