@@ -5,6 +5,7 @@
 //! | 0 | done: `-n` or `--timeout` reached, Ctrl-C, SIGTERM, or the reader of a pipe is gone |
 //! | 1 | failed; the reason is on standard error |
 //! | 2 | the arguments are wrong |
+//! | 3 | `why`: there is not enough evidence |
 //! | 4 | events were lost, and `--strict` was given |
 //! | 125 | `run`: this tool failed after CMD was started |
 //! | 126 | `run`: CMD was found, but cannot be executed |
@@ -26,6 +27,8 @@ pub enum Exit {
     Failed,
     /// The arguments are wrong.
     Usage,
+    /// `why`: there is not enough evidence.
+    Undecided,
     /// Events were lost under `--strict`.
     Lost,
     /// `run`: failed after CMD was started.
@@ -61,6 +64,7 @@ impl Exit {
             Self::Done => 0,
             Self::Failed => 1,
             Self::Usage => 2,
+            Self::Undecided => 3,
             Self::Lost => 4,
             Self::FailedBesideCommand => 125,
             Self::NotExecutable => 126,

@@ -17,6 +17,8 @@ pub struct Fake {
     pub rest: Vec<Event>,
     /// What [`Source::lost`] says.
     pub lost: Lost,
+    /// What [`Source::whole_until_ns`] says after each [`Source::catch_up`], which gives a batch.
+    pub whole_until_ns: VecDeque<u64>,
 }
 
 impl Source for Fake {
@@ -40,5 +42,17 @@ impl Source for Fake {
 
     fn lost(&self) -> Lost {
         self.lost
+    }
+
+    fn catch_up(&mut self, events: &mut Vec<Event>) -> Result<(), Error> {
+        events.extend(self.batches.pop_front().unwrap_or_default());
+        if self.whole_until_ns.len() > 1 {
+            self.whole_until_ns.pop_front();
+        }
+        Ok(())
+    }
+
+    fn whole_until_ns(&self) -> u64 {
+        self.whole_until_ns.front().copied().unwrap_or_default()
     }
 }

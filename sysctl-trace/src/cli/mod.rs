@@ -3,9 +3,11 @@
 mod args;
 mod doctor;
 mod exit;
+mod ls;
 mod netns;
 mod notice;
 mod plan;
+mod print;
 pub mod privileges;
 mod run;
 mod schema;
@@ -15,7 +17,9 @@ mod size;
 mod source;
 mod terminal;
 mod tree;
+mod verdicts;
 mod watch;
+mod why;
 
 use std::{process::ExitCode, time::Instant};
 
@@ -45,7 +49,9 @@ fn dispatch(args: Args, started: Instant) -> anyhow::Result<Exit> {
                 Ok(plan) => plan,
                 Err(error) => return Ok(usage("watch", &error)),
             };
-            runtime()?.block_on(watch::watch(plan, started))
+            // As long as this process is alone.
+            let reader = watch::reader(&plan);
+            runtime()?.block_on(watch::watch(plan, reader, started))
         }
         Command::Run(args) => {
             let plan = match Plan::run(&args) {
@@ -54,8 +60,16 @@ fn dispatch(args: Args, started: Instant) -> anyhow::Result<Exit> {
             };
             runtime()?.block_on(run::run(plan, started))
         }
+        Command::Why(args) => match why::Plan::new(&args) {
+            Ok(plan) => why::why(&plan),
+            Err(error) => Ok(usage("why", &error)),
+        },
+        Command::Ls(args) => match ls::Plan::new(&args) {
+            Ok(plan) => ls::ls(&plan),
+            Err(error) => Ok(usage("ls", &error)),
+        },
         Command::Doctor(args) => doctor::doctor(&args),
-        Command::Schema => schema::schema(),
+        Command::Schema(args) => schema::schema(&args),
     }
 }
 

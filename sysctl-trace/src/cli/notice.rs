@@ -6,9 +6,21 @@ use std::{
     io::{self, Write as _},
 };
 
-/// Tells why this process fails: the error and its causes on one line.
+/// Tells why this process fails: the error and its causes on one line, each once.
 pub fn error(error: &anyhow::Error) {
-    text(format_args!("sysctl-trace: {error:#}\n"));
+    let mut reason = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string();
+        // Some errors have their cause in their own text.
+        if reason.contains(&cause) {
+            continue;
+        }
+        if !reason.is_empty() {
+            reason.push_str(": ");
+        }
+        reason.push_str(&cause);
+    }
+    text(format_args!("sysctl-trace: {reason}\n"));
 }
 
 /// Tells that the trace came to an end before the command did.

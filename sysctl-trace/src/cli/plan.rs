@@ -1,14 +1,19 @@
 //! What to do, made from the arguments and checked. No look at the machine is needed for it.
 
-use std::{error::Error as StdError, ffi::OsString, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeMap, error::Error as StdError, ffi::OsString, path::PathBuf, time::Duration,
+};
 
 use globset::{Glob, GlobBuilder};
 use jiff::SignedDuration;
 
 use crate::{
+    attribute::assemble::SOMAXCONN,
     cli::{args, size},
     event::Action,
     filter::{self, Globs, Sign, Values},
+    node::key::{Key, Keys},
+    recorder::reader::KEYS_MAX,
     tracer,
 };
 
@@ -21,6 +26,8 @@ pub struct Plan<C> {
     pub filter: filter::Filter,
     /// Which namespaces to show; paths are looked up at the start.
     pub netns: Vec<Sign<Netns>>,
+    /// All that narrows the events, as it was given, by the names of the options.
+    pub filters: BTreeMap<String, Vec<String>>,
     /// How to show them.
     pub output: Output,
     /// How to trace.
@@ -36,10 +43,23 @@ pub struct Watch {
     pub count: Option<u64>,
     /// How long to go on.
     pub timeout: Option<Duration>,
+    /// Where to be asked.
+    pub socket: Option<PathBuf>,
+    /// Which live values to compare; `None` where none are.
+    pub reconcile: Option<Reconcile>,
+}
+
+/// How to compare live values with what is expected.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Reconcile {
+    /// How often at least.
+    pub every: Duration,
+    /// The keys, all below net.
+    pub keys: Vec<Key>,
 }
 
 /// What only `run` has.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Run {
     /// The command.
     pub program: OsString,
@@ -47,6 +67,8 @@ pub struct Run {
     pub args: Vec<OsString>,
     /// Whether only the command and its descendants are of interest.
     pub tree: bool,
+    /// The keys that verdicts are given on at the end.
+    pub keys: Keys,
 }
 
 /// How to show events.
@@ -90,6 +112,8 @@ impl Plan<Watch> {
         let command = Watch {
             count: args.count,
             timeout,
+            socket: socket(&args.recorder)?,
+            reconcile: reconcile(&args.recorder)?,
         };
         Self::new(command, &args.filter, &args.output, &args.probes)
     }
@@ -105,8 +129,13 @@ impl Plan<Run> {
             program: program.clone(),
             args: rest.to_vec(),
             tree: args.tree,
+            keys: verdict_keys(&args.filter.key)?,
         };
-        Self::new(command, &args.filter, &args.output, &args.probes)
+        let mut plan = Self::new(command, &args.filter, &args.output, &args.probes)?;
+        if args.tree {
+            plan.filters.insert("tree".into(), vec!["true".into()]);
+        }
+        Ok(plan)
     }
 }
 
@@ -132,6 +161,7 @@ impl<C> Plan<C> {
                 runtime: globs("--runtime <GLOB>", &filter.runtime, |pattern| pattern)?,
             },
             netns: signs("--netns <INUM|PATH>", &filter.netns, netns)?,
+            filters: as_given(filter),
             output: Output {
                 json: output.json,
                 file: output.file.clone(),
@@ -150,7 +180,40 @@ impl<C> Plan<C> {
     }
 }
 
-fn error(
+/// The filters by the names of their options; those not given are absent.
+fn as_given(filter: &args::Filter) -> BTreeMap<String, Vec<String>> {
+    let args::Filter {
+        key,
+        action,
+        pid,
+        comm,
+        netns,
+        container,
+        pod,
+        namespace,
+        runtime,
+        component,
+    } = filter;
+    [
+        ("key", key),
+        ("action", action),
+        ("pid", pid),
+        ("comm", comm),
+        ("netns", netns),
+        ("container", container),
+        ("pod", pod),
+        ("namespace", namespace),
+        ("runtime", runtime),
+        ("component", component),
+    ]
+    .into_iter()
+    .filter(|(_, values)| !values.is_empty())
+    .map(|(option, values)| (option.to_owned(), values.clone()))
+    .collect()
+}
+
+/// An argument that is refused.
+pub(super) fn error(
     option: &'static str,
     value: impl Into<String>,
     reason: impl Into<Box<dyn StdError + Send + Sync>>,
@@ -208,6 +271,16 @@ fn glob(pattern: &str) -> Result<Glob, String> {
         .map_err(|error| error.kind().to_string())
 }
 
+/// The keys that `--key` asks for; where it names none, the one that every namespace begins with.
+fn verdict_keys(patterns: &[String]) -> Result<Keys, Error> {
+    let wanted = patterns.iter().filter(|pattern| !pattern.starts_with('!'));
+    let mut wanted: Vec<&str> = wanted.map(String::as_str).collect();
+    if wanted.is_empty() {
+        wanted.push(SOMAXCONN);
+    }
+    Keys::parse(&wanted).map_err(|reason| error("--key <GLOB>", patterns.join(" "), reason))
+}
+
 /// A key may be given as the path of its file.
 fn key_pattern(pattern: &str) -> &str {
     pattern.strip_prefix("/proc/sys/").unwrap_or(pattern)
@@ -239,6 +312,51 @@ fn netns(text: &str) -> Result<Netns, String> {
     inum.parse()
         .map(Netns::Inum)
         .map_err(|_| "must be an inode number, or a path with a slash in it".into())
+}
+
+fn socket(recorder: &args::Recorder) -> Result<Option<PathBuf>, Error> {
+    match &recorder.socket {
+        Some(path) if path.file_name().is_none() => Err(error(
+            "--socket[=<PATH>]",
+            path.to_string_lossy(),
+            "must be the path of a file",
+        )),
+        other => Ok(other.clone()),
+    }
+}
+
+fn reconcile(recorder: &args::Recorder) -> Result<Option<Reconcile>, Error> {
+    let text = &*recorder.reconcile;
+    let refuse = |reason: &str| error("--reconcile <DURATION>", text, reason);
+    let keys = reconcile_keys(&recorder.reconcile_key)?;
+    if text == "0" {
+        return Ok(None);
+    }
+    let duration: SignedDuration = text
+        .parse()
+        .map_err(|_| refuse("not a duration; examples: 0, 30s, 5m"))?;
+    match Duration::try_from(duration) {
+        Ok(every) if every >= RECONCILE_MIN => Ok(Some(Reconcile { every, keys })),
+        Ok(_) | Err(_) => Err(refuse("must be 0, or 1s or more")),
+    }
+}
+
+/// Each round looks at every process.
+const RECONCILE_MIN: Duration = Duration::from_secs(1);
+
+fn reconcile_keys(texts: &[String]) -> Result<Vec<Key>, Error> {
+    let refuse = |text: &str, reason: String| error("--reconcile-key <KEY>", text, reason);
+    if let Some(text) = texts.get(KEYS_MAX) {
+        return Err(refuse(text, format!("there are more than {KEYS_MAX}")));
+    }
+    let key = |text: &String| {
+        let key = Key::parse(text).map_err(|reason| refuse(text, reason.to_string()))?;
+        if !key.is_of_netns() {
+            return Err(refuse(text, "must be a key below net.".into()));
+        }
+        Ok(key)
+    };
+    texts.iter().map(key).collect()
 }
 
 fn timeout(text: &str) -> Result<Duration, Error> {

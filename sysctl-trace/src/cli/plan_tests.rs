@@ -33,7 +33,12 @@ fn nothing_given() {
         plan.command,
         Watch {
             count: None,
-            timeout: None
+            timeout: None,
+            socket: None,
+            reconcile: Some(Reconcile {
+                every: Duration::from_secs(60),
+                keys: vec![Key::parse("net.core.somaxconn").unwrap()],
+            }),
         }
     );
     assert_eq!(plan.tracer.buffer_bytes, 8 << 20);
@@ -73,6 +78,9 @@ fn everything_given() {
         "!/run/netns/x",
         "--netns",
         "net:[4026531840]",
+        "--socket=/tmp/x.sock",
+        "--reconcile",
+        "0",
     ])
     .unwrap();
     assert_eq!(
@@ -80,6 +88,8 @@ fn everything_given() {
         Watch {
             count: Some(5),
             timeout: Some(Duration::from_secs(90 * 60)),
+            socket: Some("/tmp/x.sock".into()),
+            reconcile: None,
         }
     );
     assert_eq!(
@@ -150,7 +160,8 @@ fn refusals_name_option_value_and_reason() {
         (
             &["--action", "!sysctl"],
             "invalid value '!sysctl' for '--action <ACTION>': \
-             must be one of netns-create, netns-destroy, sysctl-write, netns-enter, netns-bind, events-lost",
+             must be one of netns-create, netns-destroy, sysctl-write, netns-enter, netns-bind, \
+             events-lost, trace-start, sysctl-drift",
         ),
         (
             &["--pid", "x"],
@@ -179,6 +190,27 @@ fn refusals_name_option_value_and_reason() {
             "invalid value '5s ago' for '--timeout <DURATION>': must be longer than nothing",
         ),
         (
+            &["--reconcile", "often"],
+            "invalid value 'often' for '--reconcile <DURATION>': \
+             not a duration; examples: 0, 30s, 5m",
+        ),
+        (
+            &["--reconcile", "999ms"],
+            "invalid value '999ms' for '--reconcile <DURATION>': must be 0, or 1s or more",
+        ),
+        (
+            &["--reconcile-key", "vm.swappiness"],
+            "invalid value 'vm.swappiness' for '--reconcile-key <KEY>': must be a key below net.",
+        ),
+        (
+            &["--reconcile-key=net.x"; 17],
+            "invalid value 'net.x' for '--reconcile-key <KEY>': there are more than 16",
+        ),
+        (
+            &["--socket=/run/.."],
+            "invalid value '/run/..' for '--socket[=<PATH>]': must be the path of a file",
+        ),
+        (
             &["--buffer", "big"],
             "invalid value 'big' for '--buffer <SIZE>': \
              not a size; examples: 8MiB, 512K, 65536",
@@ -204,19 +236,16 @@ fn refusals_name_option_value_and_reason() {
 #[test]
 fn the_command_of_run_keeps_its_own_options() {
     let plan = run(&["--tree", "--json", "--", "docker", "run", "--rm", "-q"]);
-    assert_eq!(
-        plan.command,
-        Run {
-            program: "docker".into(),
-            args: ["run", "--rm", "-q"].map(OsString::from).to_vec(),
-            tree: true,
-        }
-    );
-    assert!(plan.output.json);
+    assert_eq!(plan.command.program, "docker");
+    assert_eq!(plan.command.args, ["run", "--rm", "-q"]);
+    assert!(plan.command.tree && plan.output.json);
+    assert_eq!(plan.command.keys.only(), Some("net.core.somaxconn"));
     let plan = run(&["ls", "-l", "--", "--json"]);
     assert_eq!(plan.command.program, "ls");
     assert_eq!(plan.command.args, ["-l", "--", "--json"]);
     assert!(!plan.output.json);
+    let plan = run(&["--key", "!net.ipv6.*", "--key", "net.ipv4.*", "true"]);
+    assert_eq!(plan.command.keys.only(), Some("net.ipv4.*"));
 }
 
 #[test]
@@ -242,4 +271,84 @@ fn wrong_arguments_are_refused_by_the_parser() {
 #[test]
 fn the_arguments_are_consistent() {
     <Args as clap::CommandFactory>::command().debug_assert();
+}
+
+#[test]
+fn filters_are_kept_as_they_were_given() {
+    assert!(watch(&["-n", "1", "--json"]).unwrap().filters.is_empty());
+    let plan = watch(&[
+        "--key",
+        "!/proc/sys/vm/*",
+        "--key",
+        "net.*",
+        "--action",
+        "sysctl-write",
+        "--pid",
+        "1",
+        "--comm",
+        "sh",
+        "--netns",
+        "/run/netns/x",
+        "--container",
+        "a",
+        "--pod",
+        "b",
+        "--namespace",
+        "c",
+        "--runtime",
+        "d",
+        "--component",
+        "e",
+    ])
+    .unwrap();
+    let given: Vec<(&str, Vec<&str>)> = plan
+        .filters
+        .iter()
+        .map(|(option, values)| (&**option, values.iter().map(|value| &**value).collect()))
+        .collect();
+    assert_eq!(
+        given,
+        [
+            ("action", vec!["sysctl-write"]),
+            ("comm", vec!["sh"]),
+            ("component", vec!["e"]),
+            ("container", vec!["a"]),
+            ("key", vec!["!/proc/sys/vm/*", "net.*"]),
+            ("namespace", vec!["c"]),
+            ("netns", vec!["/run/netns/x"]),
+            ("pid", vec!["1"]),
+            ("pod", vec!["b"]),
+            ("runtime", vec!["d"]),
+        ]
+    );
+    let plan = run(&["--tree", "--pid", "1", "--", "true"]);
+    assert_eq!(plan.filters["tree"], ["true"]);
+    assert_eq!(plan.filters["pid"], ["1"]);
+    assert!(run(&["--", "true"]).filters.is_empty());
+}
+
+#[test]
+fn the_socket_has_a_usual_place() {
+    let socket = |arguments| watch(arguments).unwrap().command.socket;
+    assert_eq!(socket(&["--json"]), None);
+    let usual = Some(crate::recorder::SOCKET.into());
+    assert_eq!(socket(&["--socket"]), usual);
+    assert_eq!(socket(&["--socket", "--json"]), usual);
+    assert_eq!(socket(&["--socket=./x"]), Some("./x".into()));
+}
+
+#[test]
+fn keys_to_compare_take_the_place_of_the_usual_one() {
+    let plan = watch(&[
+        "--reconcile",
+        "5m",
+        "--reconcile-key",
+        "net/ipv4/ip_forward",
+        "--reconcile-key",
+        "net.core.somaxconn",
+    ]);
+    let reconcile = plan.unwrap().command.reconcile.unwrap();
+    assert_eq!(reconcile.every, Duration::from_secs(300));
+    let paths: Vec<&str> = reconcile.keys.iter().map(|key| &*key.path).collect();
+    assert_eq!(paths, ["net/ipv4/ip_forward", "net/core/somaxconn"]);
 }

@@ -15,6 +15,7 @@ use crate::cli::{
     signals::{Signal, Signals},
     source::Source,
     tree::Tree,
+    verdicts::Verdicts,
 };
 
 /// How the command came to its end, as far as this process waits for it.
@@ -33,7 +34,9 @@ pub async fn run(mut plan: Plan<Run>, started: Instant) -> anyhow::Result<Exit> 
         program,
         args,
         tree,
+        keys,
     } = &plan.command;
+    session.verdicts = Some(Verdicts::new(keys.clone()));
     let mut child = match Command::new(program).args(args).spawn() {
         Ok(child) => child,
         Err(error) => {

@@ -1,21 +1,22 @@
-//! `sysctl-trace schema`: the JSON Schema of the events, generated from the types.
+//! `sysctl-trace schema`: the JSON Schema of events and answers, generated from the types.
 
-use std::io::{self, Write as _};
+use schemars::schema_for;
 
-use anyhow::Context as _;
+use super::{
+    args::{self, Schema},
+    exit::Exit,
+    print,
+};
+use crate::{answer::Answer, event::Event};
 
-use crate::{cli::exit::Exit, event::Event};
-
-/// Prints the schema.
-pub fn schema() -> anyhow::Result<Exit> {
-    let mut text = serde_json::to_string_pretty(&schemars::schema_for!(Event))?;
-    text.push('\n');
-    match io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(error).context("cannot write to standard output")
-        }
-        Ok(()) | Err(_) => Ok(Exit::Done),
-    }
+/// Prints a schema.
+pub fn schema(args: &Schema) -> anyhow::Result<Exit> {
+    let schema = match args.what {
+        args::What::Events => schema_for!(Event),
+        args::What::Answers => schema_for!(Answer),
+    };
+    print::text(&(serde_json::to_string_pretty(&schema)? + "\n"))?;
+    Ok(Exit::Done)
 }
 
 #[cfg(test)]

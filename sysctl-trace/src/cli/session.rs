@@ -1,6 +1,9 @@
-//! One trace: events from the source through filter and format to the sink.
+//! One trace: events from the source into the ledger, and through filter and format to the sink.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
 
@@ -13,9 +16,12 @@ use crate::{
         source::Source,
         terminal,
         tree::Tree,
+        verdicts::Verdicts,
     },
-    event::{Action, Event},
+    event::{Action, Event, NetnsId, Outcome},
     filter::Filter,
+    kernel::clock,
+    ledger::{At, Ledger, Limits, Place},
     output::{
         json::{self, Json},
         sink::{self, Sink},
@@ -23,11 +29,19 @@ use crate::{
         table::Table,
         text::Charset,
     },
+    recorder::{live::Drifted, reader::NAME},
+    time::Epoch,
     tracer::{self, Tracer},
 };
 
 /// How long a slow reader may take at the end.
 const LAST_FLUSH: Duration = Duration::from_secs(2);
+
+/// How many bytes of lines may wait for their reader while the ledger catches up.
+const CATCH_UP_MAX: usize = 4 << 20;
+
+/// How many namespaces that became a container's are kept for who looks into them.
+const BOUND_MAX: usize = 1024;
 
 /// A trace under way.
 #[derive(Debug)]
@@ -36,11 +50,24 @@ pub struct Session<S> {
     sink: Sink,
     format: Format,
     filter: Filter,
+    /// The filters as they were given: the first line tells what is left out.
+    pub filters: BTreeMap<String, Vec<String>>,
+    /// Who looks at live values: its process. Its entering of namespaces is not shown.
+    pub reader: Option<u32>,
     /// Narrows the events to those of a command.
     pub tree: Option<Tree>,
     /// How many more events to show, where that is limited.
     pub left: Option<u64>,
+    /// What the trace ends with, where verdicts are wanted.
+    pub verdicts: Option<Verdicts>,
     summary: Summary,
+    charset: Charset,
+    /// What became of each value, whatever the filters let pass.
+    ledger: Ledger,
+    /// Namespaces that became a container's, and a process that showed it.
+    bound: Vec<(NetnsId, u32)>,
+    /// Tells that the trace began: what all events of our own have in common.
+    start: Option<Event>,
     sequence: u64,
     events: Vec<Event>,
     quiet: bool,
@@ -102,7 +129,8 @@ impl Session<Tracer> {
             ));
         }
         let charset = terminal::charset();
-        let session = Self::new(tracer, sink, filter, &plan.output, charset, plan.strict)?;
+        let mut session = Self::new(tracer, sink, filter, &plan.output, charset, plan.strict)?;
+        session.filters = std::mem::take(&mut plan.filters);
         Ok((session, signals))
     }
 }
@@ -129,9 +157,16 @@ impl<S: Source> Session<S> {
             sink,
             format,
             filter,
+            filters: BTreeMap::new(),
+            reader: None,
             tree: None,
             left: None,
+            verdicts: None,
             summary: Summary::new(charset),
+            charset,
+            ledger: Ledger::new(Limits::default()),
+            bound: Vec::new(),
+            start: None,
             sequence: 0,
             events: Vec::new(),
             quiet: output.quiet,
@@ -148,6 +183,11 @@ impl<S: Source> Session<S> {
         self.left == Some(0)
     }
 
+    /// What became of each value, by all events that have come.
+    pub const fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
     /// Writes what is pending, or waits for events and makes lines of them. Safe to cancel.
     pub async fn step(&mut self) -> Result<(), Error> {
         if self.sink.is_pending() {
@@ -162,6 +202,44 @@ impl<S: Source> Session<S> {
         }
     }
 
+    /// Takes what has come without waiting, as far as there is room for its lines. Returns up to
+    /// when the ledger is whole, in nanoseconds since boot.
+    pub fn catch_up(&mut self) -> Result<u64, Error> {
+        if self.sink.buffer().len() < CATCH_UP_MAX {
+            self.source.catch_up(&mut self.events)?;
+            self.take()?;
+        }
+        let boottime_ns = self.source.whole_until_ns();
+        let known = self.ledger.window().until;
+        if known.is_none_or(|until| until.boottime_ns < boottime_ns) {
+            self.ledger.is_whole_until(At {
+                boottime_ns,
+                timestamp: Epoch(clock::realtime_minus_boottime_ns()).moment(boottime_ns),
+                sequence: self.sequence,
+            });
+        }
+        Ok(boottime_ns)
+    }
+
+    /// The namespaces that became a container's since this was last asked, as far as there is
+    /// somebody to look into them.
+    pub fn take_bound(&mut self) -> Vec<(NetnsId, u32)> {
+        std::mem::take(&mut self.bound)
+    }
+
+    /// Tells of a live value that is not what was expected.
+    pub fn tell(&mut self, drifted: &Drifted) -> Result<(), Error> {
+        let owner = self
+            .ledger
+            .namespace(Place::Netns(drifted.netns))
+            .and_then(|namespace| namespace.owner.clone());
+        let moment = Epoch(clock::realtime_minus_boottime_ns()).moment(drifted.boottime_ns);
+        if let Some(start) = &self.start {
+            self.events.push(drifted.event(start, moment, owner));
+        }
+        self.take()
+    }
+
     /// Turns the events that have come into lines.
     fn take(&mut self) -> Result<(), Error> {
         let width = self.sink.terminal_width();
@@ -173,25 +251,49 @@ impl<S: Source> Session<S> {
         }
         let start = out.len();
         for mut event in self.events.drain(..) {
-            let is_loss = event.event.action == Action::EventsLost;
-            if self.left == Some(0) && !is_loss {
+            if is_own_visit(&event, self.reader) {
                 continue;
             }
+            if self.reader.is_some() && self.bound.len() < BOUND_MAX {
+                self.bound.extend(bound(&event));
+            }
+            let about_trace = is_about_trace(event.event.action);
+            let enough = self.left == Some(0) && !about_trace;
             // The tree learns from every event.
             let ours = self.tree.as_mut().is_none_or(|tree| tree.holds(&event));
-            if !ours || !self.filter.passes(&event) {
+            let passes = ours && self.filter.passes(&event);
+            if passes && !enough {
+                self.sequence += 1;
+                event.event.sequence = self.sequence;
+            }
+            // The filters of the stream are none of the ledger's.
+            self.ledger.take(&event);
+            if let (Some(verdicts), Some(netns)) = (&mut self.verdicts, &event.netns)
+                && ours
+                && is_new(&event)
+            {
+                verdicts.add(netns.id());
+            }
+            if !passes && !enough {
                 self.summary.add_filtered();
+            }
+            if !passes || enough {
                 continue;
             }
-            self.sequence += 1;
-            event.event.sequence = self.sequence;
+            if event.event.action == Action::TraceStart {
+                self.start = Some(event.clone());
+                event.trace.filters.clone_from(&self.filters);
+            }
             match &mut self.format {
                 Format::Json(json) => json.push_event(out, &event)?,
-                Format::Table(table) => table.push_event(out, &event),
+                Format::Table(table) if has_row(event.event.action) => {
+                    table.push_event(out, &event)
+                }
+                Format::Table(_) => {}
             }
             self.summary.add(&event);
             if let Some(left) = &mut self.left
-                && !is_loss
+                && !about_trace
             {
                 *left -= 1;
             }
@@ -235,7 +337,13 @@ impl<S: Source> Session<S> {
     fn summarise(&self, closed: bool) {
         let lost = self.source.lost();
         if !closed && !self.quiet {
-            notice::text(format_args!("{}", self.summary.text(&lost)));
+            let text = match &self.verdicts {
+                Some(verdicts) => {
+                    verdicts.text(&self.ledger, self.charset) + &self.summary.counts(&lost)
+                }
+                None => self.summary.text(&lost),
+            };
+            notice::text(format_args!("{text}"));
         } else if lost.total() > 0 {
             notice::text(format_args!("{}", Summary::loss(&lost)));
         }
@@ -249,6 +357,43 @@ impl<S: Source> Session<S> {
             otherwise
         }
     }
+}
+
+/// Whether our own process went to look at live values.
+fn is_own_visit(event: &Event, reader: Option<u32>) -> bool {
+    let process = event.process.as_ref();
+    event.event.action == Action::NetnsEnter
+        && process.is_some_and(|process| Some(process.pid) == reader && process.name == NAME)
+}
+
+/// The namespace that an event tells the container of, and a process that may be in it.
+fn bound(event: &Event) -> Option<(NetnsId, u32)> {
+    let netns = event.netns.as_ref()?;
+    let is_new = match event.event.action {
+        Action::NetnsBind => true,
+        Action::NetnsCreate => netns.owner.as_ref()?.container.is_some(),
+        Action::NetnsDestroy
+        | Action::SysctlWrite
+        | Action::NetnsEnter
+        | Action::EventsLost
+        | Action::TraceStart
+        | Action::SysctlDrift => false,
+    };
+    is_new.then_some((netns.id(), event.process.as_ref()?.pid))
+}
+
+/// Whether such an event tells of the trace: it is shown in any case, and not counted.
+const fn is_about_trace(action: Action) -> bool {
+    matches!(action, Action::TraceStart | Action::EventsLost)
+}
+
+/// Whether such an event is a row of the table. That the trace began was told by the notice.
+fn is_new(event: &Event) -> bool {
+    event.event.action == Action::NetnsCreate && event.event.outcome == Outcome::Success
+}
+
+const fn has_row(action: Action) -> bool {
+    !matches!(action, Action::TraceStart)
 }
 
 #[cfg(test)]

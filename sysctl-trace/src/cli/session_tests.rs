@@ -8,6 +8,7 @@ use crate::{
     cli::{args, fake::Fake},
     event::Lost,
     filter::{Globs, Sign},
+    ledger::Place,
     output::samples,
 };
 
@@ -88,6 +89,7 @@ fn what_is_shown_is_numbered_without_holes() {
         "netns-create",
         "sysctl-write",
         "sysctl-write",
+        "sysctl-drift",
         "events-lost",
     ];
     let want: Vec<(u64, String)> = (1..)
@@ -118,6 +120,137 @@ fn enough_is_enough_but_loss_is_still_told() {
         .collect();
     let want = ["sysctl-write", "events-lost", "sysctl-write", "events-lost"];
     assert_eq!(actions, want);
+}
+
+#[test]
+fn the_first_line_tells_the_filters() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trace");
+    let given = [("key".to_owned(), vec!["vm.*".to_owned()])];
+    block_on(async {
+        let batch = [samples::started(), samples::created(), samples::lost()];
+        let mut session = session(source(&[&batch]), &path, only(&["vm.*"]));
+        session.filters = given.clone().into();
+        session.left = Some(1);
+        session.step().await.unwrap();
+        assert!(!session.is_full(), "the start does not count");
+        session.finish(Ok(())).await.unwrap();
+    });
+    let want = [(1, "trace-start".to_owned()), (2, "events-lost".to_owned())];
+    assert_eq!(sequence_and_actions(&path), want);
+    let lines = lines(&path);
+    assert_eq!(
+        lines[0]["trace"]["filters"],
+        serde_json::json!({"key": ["vm.*"]})
+    );
+    assert!(lines[1]["trace"].get("filters").is_none());
+}
+
+#[test]
+fn the_ledger_learns_from_what_is_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trace");
+    block_on(async {
+        let write = samples::write("1024", "4096", "1024");
+        let batch = [samples::started(), samples::created(), write];
+        let mut session = session(source(&[&batch]), &path, only(&["vm.*"]));
+        session.filters = [("key".to_owned(), vec!["vm.*".to_owned()])].into();
+        session.left = Some(0);
+        session.finish(Ok(())).await.unwrap();
+        let ledger = session.ledger();
+        let place = Place::Netns(samples::created().netns.unwrap().id());
+        let history = &ledger.namespace(place).unwrap().keys["net.core.somaxconn"];
+        assert_eq!(history.value().unwrap(), "1024");
+        // What the stream leaves out is not missing here.
+        assert!(ledger.window().filters.is_empty());
+        let begun = ledger.window().begun.unwrap().boottime_ns;
+        assert_eq!(
+            ledger
+                .window()
+                .flaw_between(begun, u64::MAX, "net.core.somaxconn"),
+            None
+        );
+        assert!(ledger.window().gaps.is_empty());
+    });
+    assert_eq!(lines(&path).len(), 1);
+}
+
+#[test]
+fn catching_up_waits_for_no_reader() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&writer));
+    block_on(async {
+        let batch = vec![samples::created(); 200];
+        let mut source = source(&[&batch[..]; 100]);
+        source.whole_until_ns = [1, 2, 123_456_790, 123_456_791].into();
+        let mut session = session(source, Path::new(&path), Filter::default());
+        for whole in [2, 123_456_790] {
+            assert_eq!(session.catch_up().unwrap(), whole);
+        }
+        let until = |session: &Session<Fake>| session.ledger().window().until.unwrap();
+        assert_eq!(until(&session).boottime_ns, 123_456_790);
+        assert_eq!(until(&session).sequence, 400);
+        // As long as there is room for the lines.
+        for _ in 0..98 {
+            session.catch_up().unwrap();
+        }
+        assert!(session.sequence > 400);
+        assert!(session.sequence < 20_000, "{}", session.sequence);
+    });
+    drop((reader, writer));
+}
+
+#[test]
+fn visits_of_our_own_are_not_told_and_drift_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trace");
+    let visit = |pid, name: &str| {
+        let process = samples::process(pid, name);
+        Event {
+            process: Some(std::sync::Arc::new(crate::rendered::Rendered::new(process))),
+            ..samples::entered()
+        }
+    };
+    let netns = samples::created().netns.unwrap().id();
+    block_on(async {
+        let batch = [
+            samples::started(),
+            samples::bound(),
+            visit(77, NAME),
+            visit(78, NAME),
+            visit(77, "nginx"),
+        ];
+        let mut session = session(source(&[&batch]), &path, Filter::default());
+        session.reader = Some(77);
+        session.step().await.unwrap();
+        assert_eq!(session.take_bound(), [(netns, 296)]);
+        assert_eq!(session.take_bound(), []);
+        let drifted = Drifted {
+            netns,
+            key: crate::node::key::Key::parse("net.core.somaxconn").unwrap(),
+            expected: "1024".into(),
+            found: "4096".into(),
+            boottime_ns: 200_000_000,
+        };
+        session.tell(&drifted).unwrap();
+        let namespace = session.ledger().namespace(Place::Netns(netns)).unwrap();
+        let value = namespace.keys["net.core.somaxconn"].value();
+        assert_eq!(value.unwrap(), "4096");
+        session.finish(Ok(())).await.unwrap();
+    });
+    let names = [
+        "trace-start",
+        "netns-bind",
+        "netns-enter",
+        "netns-enter",
+        "sysctl-drift",
+    ];
+    let want: Vec<(u64, String)> = (1..).zip(names.map(str::to_owned)).collect();
+    assert_eq!(sequence_and_actions(&path), want);
+    let drift = &lines(&path)[4];
+    // Its owner is the one that was told before.
+    let owner = serde_json::to_value(samples::owner()).unwrap();
+    assert_eq!(drift["netns"]["owner"], owner);
 }
 
 #[test]
@@ -219,7 +352,7 @@ fn a_table_begins_with_its_header() {
     let path = folder.path().join("trace");
     block_on(async {
         let sink = Sink::file(&path).unwrap();
-        let source = source(&[&[samples::created()]]);
+        let source = source(&[&[samples::started(), samples::created()]]);
         let (filter, output) = (Filter::default(), output(false));
         let mut session =
             Session::new(source, sink, filter, &output, Charset::Unicode, false).unwrap();

@@ -15,6 +15,12 @@ pub trait Source {
 
     /// Everything lost since the start.
     fn lost(&self) -> Lost;
+
+    /// Appends what need not wait, so that [`Source::whole_until_ns`] moves on.
+    fn catch_up(&mut self, events: &mut Vec<Event>) -> Result<(), Error>;
+
+    /// Up to when everything was handed over, in nanoseconds since boot.
+    fn whole_until_ns(&self) -> u64;
 }
 
 impl Source for Tracer {
@@ -28,5 +34,13 @@ impl Source for Tracer {
 
     fn lost(&self) -> Lost {
         Self::lost(self)
+    }
+
+    fn catch_up(&mut self, events: &mut Vec<Event>) -> Result<(), Error> {
+        Self::catch_up(self, events)
+    }
+
+    fn whole_until_ns(&self) -> u64 {
+        Self::whole_until_ns(self)
     }
 }

@@ -31,13 +31,18 @@ fn charset_of(variables: [Option<String>; 3]) -> Charset {
 
 /// Whether to colour what goes to the sink.
 pub fn colour(color: Color, sink: &Sink) -> bool {
+    colour_of(color, sink.is_terminal())
+}
+
+/// Whether to colour what goes to a terminal, or to something else.
+pub fn colour_of(color: Color, is_terminal: bool) -> bool {
     match color {
         Color::Always => true,
         Color::Never => false,
         // Asks NO_COLOR, CLICOLOR and TERM. It also asks whether standard output is a terminal:
         // the sink may be another.
         Color::Auto => {
-            sink.is_terminal()
+            is_terminal
                 && match anstream::AutoStream::choice(&std::io::stdout()) {
                     ColorChoice::Always | ColorChoice::AlwaysAnsi | ColorChoice::Auto => true,
                     ColorChoice::Never => false,

@@ -31,7 +31,11 @@ impl Tree {
     /// Whether the event comes from the tree. Remembers what it tells about the tree.
     pub fn holds(&mut self, event: &Event) -> bool {
         match event.event.action {
-            Action::EventsLost => true,
+            Action::EventsLost | Action::TraceStart => true,
+            Action::SysctlDrift => event
+                .netns
+                .as_ref()
+                .is_some_and(|netns| self.made.contains(&netns.id())),
             Action::NetnsDestroy => event
                 .netns
                 .as_ref()

@@ -2,14 +2,22 @@ use super::*;
 use crate::{
     cli::{args::Color, fake::Fake, plan::Output},
     filter::Filter,
+    ledger::Place,
     output::{samples, sink::Sink, text::Charset},
+    recorder::{
+        client,
+        protocol::{Request, Response},
+    },
 };
 
 fn session(batches: usize) -> Session<Fake> {
-    let source = Fake {
+    session_of(Fake {
         batches: vec![samples::all(); batches].into(),
         ..Fake::default()
-    };
+    })
+}
+
+fn session_of(source: Fake) -> Session<Fake> {
     let sink = Sink::file("/dev/null".as_ref()).unwrap();
     let output = Output {
         json: true,
@@ -19,6 +27,14 @@ fn session(batches: usize) -> Session<Fake> {
     };
     let filter = Filter::default();
     Session::new(source, sink, filter, &output, Charset::Unicode, false).unwrap()
+}
+
+fn recorder(server: Option<Server>) -> Recorder {
+    Recorder {
+        server,
+        desk: Desk::new(PATIENCE),
+        live: None,
+    }
 }
 
 fn block_on(future: impl Future<Output = ()>) {
@@ -35,7 +51,7 @@ fn time_ends_it() {
     block_on(async {
         let mut session = session(2);
         let end = expire(Some(Duration::from_secs(3600)));
-        until(&mut session, end).await.unwrap();
+        until(&mut session, recorder(None), end).await.unwrap();
     });
 }
 
@@ -44,7 +60,9 @@ fn the_count_ends_it() {
     block_on(async {
         let mut session = session(2);
         session.left = Some(3);
-        until(&mut session, expire(None)).await.unwrap();
+        until(&mut session, recorder(None), expire(None))
+            .await
+            .unwrap();
         assert!(session.is_full());
     });
 }
@@ -54,7 +72,52 @@ fn busy_sources_do_not_delay_the_end() {
     block_on(async {
         let mut session = session(1000);
         session.left = Some(1000);
-        until(&mut session, std::future::ready(())).await.unwrap();
+        until(&mut session, recorder(None), std::future::ready(()))
+            .await
+            .unwrap();
         assert_eq!(session.left, Some(1000));
+    });
+}
+
+#[test]
+fn who_asks_is_told_what_came_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("watch.sock");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let id = samples::created().netns.unwrap().id();
+    runtime.block_on(async {
+        // The moment of the question is known to be whole only after some looks.
+        let mut session = session_of(Fake {
+            batches: [vec![samples::created()]].into(),
+            whole_until_ns: [0, 0, 0, u64::MAX].into(),
+            ..Fake::default()
+        });
+        let server = Server::listen(&path).unwrap();
+        let asker = std::thread::spawn(move || {
+            let request = Request::Excerpt(vec![Place::Netns(id)]);
+            client::ask(&path, &request, Duration::from_secs(20))
+        });
+        let end = async {
+            while !asker.is_finished() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        until(&mut session, recorder(Some(server)), end)
+            .await
+            .unwrap();
+        let Response::Excerpt(excerpt) = asker.join().unwrap().unwrap() else {
+            panic!("another answer");
+        };
+        assert_eq!(excerpt.window.until.unwrap().boottime_ns, u64::MAX);
+        let [namespace] = &excerpt.namespaces[..] else {
+            panic!("{excerpt:?}");
+        };
+        assert_eq!(
+            namespace.keys["net.core.somaxconn"].value().unwrap(),
+            "4096"
+        );
     });
 }
