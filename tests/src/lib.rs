@@ -1,6 +1,10 @@
 //! The guest side of the tests: what runs inside the virtual machines that `cargo xtask` boots.
 
+/// The file by which the demo's scenario keeps a network namespace.
+pub const DEMO_PIN: &str = "/run/netns/blue";
+
 pub mod bench;
+pub mod golden;
 pub mod protocol;
 
 #[cfg(feature = "guest")]

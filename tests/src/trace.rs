@@ -5,7 +5,7 @@
 
 mod check;
 
-use std::{collections::BTreeMap, fs, path::Path, str};
+use std::{collections::BTreeMap, fs, os::unix::fs::MetadataExt as _, path::Path, str};
 
 use anyhow::{Context as _, Result};
 use jiff::Timestamp;
@@ -59,6 +59,7 @@ pub struct Class {
     pub outcome: String,
     pub sequence: u64,
     pub boottime_ns: u64,
+    pub duration: Option<u64>,
 }
 
 /// `event.action`.
@@ -72,6 +73,8 @@ pub enum Action {
     NetnsEnter,
     NetnsBind,
     EventsLost,
+    TraceStart,
+    SysctlDrift,
 }
 
 /// `host`.
@@ -272,6 +275,18 @@ pub struct Sysctl {
     pub position: Option<u64>,
     pub size: Option<u64>,
     pub written: Option<u64>,
+    pub requester: Option<Requester>,
+}
+
+/// `sysctl.requester`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "as above")]
+pub struct Requester {
+    pub source: String,
+    pub value: String,
+    pub file: Option<String>,
+    pub line: Option<u32>,
 }
 
 /// `trace`.
@@ -282,6 +297,9 @@ pub struct Trace {
     pub session: String,
     pub truncated: Vec<String>,
     pub lost: Option<Lost>,
+    pub since_boottime_ns: Option<u64>,
+    #[serde(default)]
+    pub filters: BTreeMap<String, Vec<String>>,
 }
 
 /// `trace.lost`.
@@ -332,16 +350,20 @@ pub fn nanoseconds(time: &str) -> Result<i128> {
         .as_nanosecond())
 }
 
-/// Reads and checks a whole stream: its events, and what is wrong with it, in words.
+/// Reads and checks a whole stream: the events after its start, and what is wrong with it, in words.
 ///
 /// # Errors
 /// When the file cannot be read.
 pub fn read(path: &Path) -> Result<(Vec<Event>, Vec<String>)> {
     let bytes = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
-    Ok(parse(&bytes))
+    let (mut events, mut wrong) = parse(&bytes);
+    let node = fs::metadata("/proc/1/ns/net").context("the node's namespace")?;
+    wrong.extend(check::start(&events, node.ino()));
+    events.retain(|event| event.event.action != Action::TraceStart);
+    Ok((events, wrong))
 }
 
-/// As [`read`], from memory.
+/// All lines of a stream.
 #[must_use]
 pub fn parse(bytes: &[u8]) -> (Vec<Event>, Vec<String>) {
     let mut events = Vec::new();

@@ -1,7 +1,8 @@
 use super::*;
 
-const WRITE: &str = r#"{"@timestamp":"2026-11-22T07:40:34.939150120Z","schema":{"name":"sysctl-trace","version":"1.1"},"event":{"kind":"event","category":["configuration"],"type":["change"],"action":"sysctl-write","outcome":"success","sequence":1,"boottime_ns":7},"host":{"name":"node","boot":{"id":"b"}},"process":{"pid":5,"name":"sh","executable_name":"sh","executable":"/bin/sh","args":["sh"],"start":"2026-11-22T07:40:34.000000001Z","entity_id":"b-5-1","thread":{"id":5,"capabilities":{"effective":[]}},"user":{"id":"0"},"group":{"id":"0"},"parent":{"pid":1,"name":"init","start":"2026-11-22T07:40:30.000000001Z","entity_id":"b-1-1"},"ancestors":[{"pid":1,"name":"init","start":"2026-11-22T07:40:30.000000001Z","entity_id":"b-1-1"}],"cgroup":"/","namespaces":{"net":1,"pid":2,"mnt":3,"user":4,"cgroup":5},"enrichment":"complete"},"component":{"name":"program","confidence":"inferred","evidence":[]},"sysctl":{"key":"vm.swappiness","path":"vm/swappiness","type":"int","requested":"1","old":"2","new":"1","position":0,"size":2,"written":2},"trace":{"session":"s","truncated":[]}}"#;
-const LOST: &str = r#"{"@timestamp":"2026-11-22T07:40:35.939150120Z","schema":{"name":"sysctl-trace","version":"1.1"},"event":{"kind":"metric","category":["host"],"type":["info"],"action":"events-lost","outcome":"unknown","sequence":2,"boottime_ns":8},"host":{"name":"node","boot":{"id":"b"}},"trace":{"session":"s","truncated":[],"lost":{"ring_full":1,"in_flight":0,"probe_missed":0,"unreadable":0}}}"#;
+const WRITE: &str = r#"{"@timestamp":"2026-11-22T07:40:34.939150120Z","schema":{"name":"sysctl-trace","version":"1.2"},"event":{"kind":"event","category":["configuration"],"type":["change"],"action":"sysctl-write","outcome":"success","sequence":1,"boottime_ns":7,"duration":3},"host":{"name":"node","boot":{"id":"b"}},"process":{"pid":5,"name":"sh","executable_name":"sh","executable":"/bin/sh","args":["sh"],"start":"2026-11-22T07:40:34.000000001Z","entity_id":"b-5-1","thread":{"id":5,"capabilities":{"effective":[]}},"user":{"id":"0"},"group":{"id":"0"},"parent":{"pid":1,"name":"init","start":"2026-11-22T07:40:30.000000001Z","entity_id":"b-1-1"},"ancestors":[{"pid":1,"name":"init","start":"2026-11-22T07:40:30.000000001Z","entity_id":"b-1-1"}],"cgroup":"/","namespaces":{"net":1,"pid":2,"mnt":3,"user":4,"cgroup":5},"enrichment":"complete"},"component":{"name":"program","confidence":"inferred","evidence":[]},"sysctl":{"key":"vm.swappiness","path":"vm/swappiness","type":"int","requested":"1","old":"2","new":"1","position":0,"size":2,"written":2},"trace":{"session":"s","truncated":[]}}"#;
+const LOST: &str = r#"{"@timestamp":"2026-11-22T07:40:35.939150120Z","schema":{"name":"sysctl-trace","version":"1.2"},"event":{"kind":"metric","category":["host"],"type":["info"],"action":"events-lost","outcome":"unknown","sequence":2,"boottime_ns":8},"host":{"name":"node","boot":{"id":"b"}},"trace":{"session":"s","truncated":[],"lost":{"ring_full":1,"in_flight":0,"probe_missed":0,"unreadable":0},"since_boottime_ns":6}}"#;
+const START: &str = r#"{"@timestamp":"2026-11-22T07:40:34.939150120Z","schema":{"name":"sysctl-trace","version":"1.2"},"event":{"kind":"event","category":["host"],"type":["start"],"action":"trace-start","outcome":"success","sequence":1,"boottime_ns":6},"host":{"name":"node","boot":{"id":"b"}},"netns":{"inum":9},"trace":{"session":"s","truncated":[],"filters":{"key":["vm.*"]}}}"#;
 
 fn wrong(lines: &str) -> Vec<String> {
     parse(lines.as_bytes()).1
@@ -22,7 +23,7 @@ fn each_wrong_line_is_told() {
         ("939150120Z", "939150120+00:00"),
         ("T07:40:34.9", "T27:40:34.9"),
         (r#""name":"sysctl-trace""#, r#""name":"other""#),
-        (r#""version":"1.1""#, r#""version":"2.0""#),
+        (r#""version":"1.2""#, r#""version":"2.0""#),
         (r#""sequence":1"#, r#""sequence":2"#),
         (r#""sequence":1"#, r#""sequence":"1""#),
         (r#""kind":"event""#, r#""kind":"metric""#),
@@ -66,6 +67,43 @@ fn what_is_wrong_between_lines_is_told() {
         next.replace(r#""pid":5"#, r#""pid":6"#),
     ] {
         assert_eq!(wrong(&format!("{WRITE}\n{other}\n")).len(), 1, "{other}");
+    }
+}
+
+#[test]
+fn a_stream_begins_with_its_start() {
+    let next = WRITE.replace("\"sequence\":1", "\"sequence\":2");
+    let (events, wrong) = parse(format!("{START}\n{next}\n").as_bytes());
+    assert_eq!(wrong, [""; 0]);
+    assert_eq!(check::start(&events, 9), None);
+    assert!(check::start(&events, 8).is_some());
+    assert!(check::start(&events[1..], 9).is_some());
+    assert!(check::start(&[], 9).is_some());
+    assert!(check::start(&[&events[..1], &events[..]].concat(), 9).is_some());
+}
+
+#[test]
+fn filters_and_the_beginning_of_loss_have_their_place() {
+    for (line, old, new) in [
+        (
+            WRITE,
+            r#""truncated":[]"#,
+            r#""truncated":[],"filters":{"key":["x"]}"#,
+        ),
+        (
+            WRITE,
+            r#""truncated":[]"#,
+            r#""truncated":[],"since_boottime_ns":1"#,
+        ),
+        (LOST, r#","since_boottime_ns":6"#, ""),
+        (LOST, r#""since_boottime_ns":6"#, r#""since_boottime_ns":8"#),
+        (START, r#""netns":{"inum":9},"#, ""),
+    ] {
+        let other = line
+            .replacen(old, new, 1)
+            .replace("\"sequence\":2", "\"sequence\":1");
+        assert_ne!(other, line, "{old}");
+        assert_eq!(wrong(&format!("{other}\n")).len(), 1, "{new}");
     }
 }
 

@@ -5,6 +5,7 @@ mod figures;
 mod goals;
 mod page;
 mod profile;
+mod why;
 
 use std::{
     path::PathBuf,
@@ -51,7 +52,10 @@ const SCRIPT: &str = "tests/bench/sysctl.bt";
 /// In a guest that counts instructions, side by side: nothing attached, the least there can be,
 /// bpftrace, and sysctl-trace. The page is written only when everything is measured.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
+    #[command(subcommand)]
+    topic: Option<Topic>,
     /// How often everything is measured; the least counts
     #[arg(long, default_value_t = 3)]
     rounds: u32,
@@ -70,6 +74,12 @@ pub struct Args {
     /// Measure everything, but leave docs/performance.md alone
     #[arg(long)]
     no_page: bool,
+}
+
+/// What else can be measured.
+#[derive(Debug, clap::Subcommand)]
+enum Topic {
+    Why(why::Args),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -139,6 +149,13 @@ impl Tool {
 
 /// Runs the task.
 pub fn run(args: &Args) -> Result<ExitCode> {
+    match &args.topic {
+        Some(Topic::Why(args)) => why::run(args),
+        None => tracing(args),
+    }
+}
+
+fn tracing(args: &Args) -> Result<ExitCode> {
     ensure!(args.rounds > 0, "no rounds, no figures");
     let whole = args.only.is_empty() && args.tools.is_empty() && !args.profile;
     let sides = sides(args);

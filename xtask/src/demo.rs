@@ -1,6 +1,11 @@
-//! `demo`: the tracer's main job, on a scenario made for it.
+//! `demo`: a session with the tracer, on a scenario made for it.
 
-use std::process::{Command, ExitCode, Stdio};
+use std::{
+    env,
+    ffi::OsString,
+    path::Path,
+    process::{Command, ExitCode, Stdio},
+};
 
 use anyhow::{Context as _, Result};
 
@@ -11,7 +16,7 @@ use crate::{
     vm,
 };
 
-/// Trace a scenario that makes namespaces and writes keys
+/// Trace a scenario that makes namespaces and writes keys, and ask who set a value
 ///
 /// Natively where this host lets the tracer work, in a virtual machine elsewhere.
 #[derive(Debug, clap::Args)]
@@ -25,14 +30,13 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<ExitCode> {
     let artefacts = build::build()?;
     let tracer = artefacts.program("sysctl-trace")?;
-    let scenario = artefacts.program("demo-scenario")?;
+    let demo = artefacts.program("demo")?;
     if !args.vm && host_lets_trace(tracer)? {
         tell("this host lets the tracer work: the demo runs on it");
-        let status = Command::new(tracer)
-            .args(["run", "--"])
-            .arg(scenario)
+        let status = Command::new(demo)
+            .env("PATH", path_of(&[tracer, demo])?)
             .status()
-            .context("starting the tracer")?;
+            .context("starting the demo")?;
         let code = status.code().and_then(|code| u8::try_from(code).ok());
         return Ok(code.map_or(ExitCode::FAILURE, ExitCode::from));
     }
@@ -44,9 +48,6 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         "the demo runs in a virtual machine, with kernel {kernel}"
     ));
     let parts = Parts::gather(artefacts)?;
-    let command = ["sysctl-trace", "run", "--", "demo-scenario"]
-        .map(str::to_owned)
-        .to_vec();
     let shape = vm::DEFAULT_SHAPE;
     vm::run_in_guest(
         &parts,
@@ -58,12 +59,20 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             cpus: shape.processors,
             icount: false,
             deadline: Some(300),
-            command,
+            command: vec!["demo".to_owned()],
         },
     )
 }
 
-fn host_lets_trace(tracer: &std::path::Path) -> Result<bool> {
+/// PATH with the folders of these programs before it.
+fn path_of(programs: &[&Path]) -> Result<OsString> {
+    let own = programs.iter().filter_map(|program| program.parent());
+    let path = env::var_os("PATH").unwrap_or_default();
+    let rest = env::split_paths(&path).collect::<Vec<_>>();
+    Ok(env::join_paths(own.map(Path::to_owned).chain(rest))?)
+}
+
+fn host_lets_trace(tracer: &Path) -> Result<bool> {
     let status = Command::new(tracer)
         .arg("doctor")
         .stdin(Stdio::null())

@@ -1,6 +1,8 @@
 //! `test`: every test there is. Host tests first, then the guest cases on each kernel, then the
 //! scenarios in each user land.
 
+mod diff;
+mod golden;
 mod guests;
 mod host;
 mod results;

@@ -9,6 +9,8 @@ pub mod terms;
 #[cfg(feature = "guest")]
 pub mod actor;
 #[cfg(feature = "guest")]
+pub mod listing;
+#[cfg(feature = "guest")]
 pub mod meter;
 #[cfg(feature = "guest")]
 pub mod place;

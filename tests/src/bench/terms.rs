@@ -216,3 +216,13 @@ pub struct Sample {
 
 /// [`Sample::place`] of the tool's own program.
 pub const TOOL: &str = "tool";
+
+/// What listing many network namespaces took.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listing {
+    /// How many were listed, the node's own among them.
+    pub namespaces: u32,
+    /// From start to end of `sysctl-trace ls`, in seconds.
+    pub seconds: f64,
+}

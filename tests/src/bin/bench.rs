@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
-use sysctl_trace_tests::bench::{actor, place, session};
+use sysctl_trace_tests::bench::{actor, listing, place, session};
 
 fn main() -> ExitCode {
     match run() {
@@ -22,12 +22,13 @@ fn run() -> Result<()> {
         ["run", request] => {
             session::run(&serde_json::from_str(request).context("reading the request")?)
         }
+        ["list", count] => listing::run(count.parse()?),
         ["act", level, task] => {
             if place::is_last(level.parse()?, task)? {
                 actor::act(task)?;
             }
             Ok(())
         }
-        _ => bail!("usage: bench run REQUEST"),
+        _ => bail!("usage: bench run REQUEST, or bench list COUNT"),
     }
 }

@@ -1,12 +1,22 @@
 //! Something for the tracer to see: three network namespaces on a node that has a limit of its own,
 //! and writes to keys of each kind.
 //!
-//! Global values it changes are put back; one write is refused by the kernel on purpose.
+//! Global values it changes are put back; one write is refused by the kernel on purpose. The first
+//! namespace stays, kept by a file.
 
-use std::{env, fs, path::Path, process::Command};
+use std::{
+    env,
+    fs::{self, File},
+    path::Path,
+    process::Command,
+};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use nix::sched::{CloneFlags, unshare};
+use nix::{
+    mount::{MsFlags, mount},
+    sched::{CloneFlags, unshare},
+};
+use sysctl_trace_tests::DEMO_PIN;
 
 /// The key that it is all about, and what the node has it set to.
 const NODE: (&str, &str) = ("net/core/somaxconn", "2048\n");
@@ -61,6 +71,9 @@ fn in_namespace(number: usize) -> Result<()> {
         .get(number)
         .context("there is no such namespace")?;
     unshare(CloneFlags::CLONE_NEWNET).context("making a network namespace")?;
+    if number == 0 {
+        keep()?;
+    }
     for (key, text) in *writes {
         write(key, text)?;
     }
@@ -71,6 +84,18 @@ fn in_namespace(number: usize) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// As `ip netns` does it.
+fn keep() -> Result<()> {
+    let pin = Path::new(DEMO_PIN);
+    if let Some(folder) = pin.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    File::create_new(pin).with_context(|| format!("making {DEMO_PIN}"))?;
+    let none = None::<&str>;
+    let own = Some("/proc/self/ns/net");
+    mount(own, pin, none, MsFlags::MS_BIND, none).context("keeping the namespace")
 }
 
 fn change_and_restore(key: &str, text: &str) -> Result<()> {

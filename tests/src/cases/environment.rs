@@ -58,7 +58,7 @@ pub fn run(context: &Context) -> Result<()> {
         read("/sys/class/net/lo/flags")? == "0x9",
         "the loopback interface is not up"
     );
-    for program in ["sysctl-trace", "demo-scenario", "busybox", "sh"] {
+    for program in ["sysctl-trace", "demo", "demo-scenario", "busybox", "sh"] {
         ensure!(
             Path::new("/bin").join(program).exists(),
             "/bin/{program} is missing"

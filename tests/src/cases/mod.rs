@@ -6,10 +6,12 @@
 mod burst;
 mod command_line;
 mod doctor;
+mod drift;
 mod ending;
 mod environment;
 mod exactness;
 mod netns_enter;
+mod recorder;
 pub mod tracer;
 
 use std::time::Duration;
@@ -88,6 +90,18 @@ pub const CASES: &[Case] = &[
         kernels: Kernels::All,
         deadline: Duration::from_secs(120),
         run: burst::overflow,
+    },
+    Case {
+        name: "recorder",
+        kernels: Kernels::Only(&["6.12", "5.10"]),
+        deadline: Duration::from_secs(90),
+        run: recorder::run,
+    },
+    Case {
+        name: "drift",
+        kernels: Kernels::Only(&["6.12", "5.10"]),
+        deadline: Duration::from_secs(240),
+        run: drift::run,
     },
     Case {
         name: "doctor",

@@ -144,7 +144,9 @@ fn is_of_kind(step: Step<'_>, event: &Event) -> bool {
             | Action::SysctlWrite
             | Action::NetnsEnter
             | Action::NetnsBind
-            | Action::EventsLost,
+            | Action::EventsLost
+            | Action::TraceStart
+            | Action::SysctlDrift,
         ) => false,
     }
 }

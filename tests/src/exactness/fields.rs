@@ -242,6 +242,7 @@ impl Check<'_> {
             position: None,
             size: None,
             written: None,
+            requester: None,
         };
         self.equal("sysctl", &expected, sysctl);
     }
@@ -259,6 +260,7 @@ impl Check<'_> {
         self.equal("sysctl.position", &Some(write.position), &found.position);
         self.equal("sysctl.size", &Some(write.size), &found.size);
         self.equal("sysctl.init_netns", &None, &found.init_netns);
+        self.equal("sysctl.requester", &None, &found.requester);
         let written = match write.result {
             Answer::Took(count) => Some(count),
             Answer::Refused(_) => None,

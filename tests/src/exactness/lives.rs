@@ -74,7 +74,12 @@ pub fn compare(
                     ));
                 }
             }
-            Action::NetnsCreate | Action::NetnsEnter | Action::NetnsBind | Action::EventsLost => {}
+            Action::NetnsCreate
+            | Action::NetnsEnter
+            | Action::NetnsBind
+            | Action::EventsLost
+            | Action::TraceStart => {}
+            Action::SysctlDrift => complain(format!("every write was seen: {}", words(event))),
         }
     }
     for life in living.values().filter(|life| life.ours) {

@@ -251,6 +251,7 @@ pub fn event(action: Action, window: Window, actor: Option<&Actor>) -> Event {
             outcome: "success".into(),
             sequence: 0,
             boottime_ns,
+            duration: None,
         },
         host: trace::Host {
             name: "node".into(),
@@ -267,6 +268,8 @@ pub fn event(action: Action, window: Window, actor: Option<&Actor>) -> Event {
             session: "s".into(),
             truncated: Vec::new(),
             lost: None,
+            since_boottime_ns: None,
+            filters: BTreeMap::new(),
         },
     }
 }
@@ -301,6 +304,7 @@ pub fn event_of_creation(creation: &Creation) -> Event {
                 position: None,
                 size: None,
                 written: None,
+                requester: None,
             });
         }
         Created::Undone { .. } => {}
@@ -354,6 +358,7 @@ pub fn event_of_write(write: &Write) -> Event {
         position: Some(write.position),
         size: Some(write.size),
         written,
+        requester: None,
     });
     event
 }

@@ -21,6 +21,7 @@ mod podman;
 mod pods;
 pub mod runtime;
 mod watch;
+mod why;
 
 use std::time::Duration;
 
@@ -155,6 +156,46 @@ pub const SCENARIOS: &[Scenario] = &[
         deadline: Duration::from_secs(900),
         lacking: &[("bookworm", ONE_IS_ENOUGH), ("forky", ONE_IS_ENOUGH)],
         run: many::run,
+    },
+    Scenario {
+        number: 13,
+        name: "why: pods",
+        flavour: Flavour::Unified,
+        deadline: Duration::from_secs(600),
+        lacking: &[],
+        run: why::pods::run,
+    },
+    Scenario {
+        number: 14,
+        name: "why: docker, nsenter",
+        flavour: Flavour::Unified,
+        deadline: Duration::from_secs(600),
+        lacking: &[],
+        run: why::docker::run,
+    },
+    Scenario {
+        number: 15,
+        name: "why: runc, ctr, ip netns, loss",
+        flavour: Flavour::Unified,
+        deadline: Duration::from_secs(600),
+        lacking: &[],
+        run: why::bare::run,
+    },
+    Scenario {
+        number: 16,
+        name: "why: the node",
+        flavour: Flavour::Unified,
+        deadline: Duration::from_secs(300),
+        lacking: &[],
+        run: why::node::run,
+    },
+    Scenario {
+        number: 17,
+        name: "ls, and the three questions",
+        flavour: Flavour::Unified,
+        deadline: Duration::from_secs(600),
+        lacking: &[],
+        run: why::ls::run,
     },
 ];
 

@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, ChildStderr, Command, Stdio},
 };
 
@@ -20,12 +20,14 @@ use crate::{cases::tracer::PROGRAM, trace};
 /// emulation, with another guest beside this one, runtimes take longer.
 const SETTLE: &str = "2s";
 
+/// The recording of the tracer that runs or ran last.
+pub const FILE: &str = "/run/scenario-trace.ndjson";
+
 /// A tracer that is attached. It ends when this is dropped.
 #[derive(Debug)]
 pub struct Watch {
     tracer: Child,
     stderr: BufReader<ChildStderr>,
-    file: PathBuf,
 }
 
 impl Watch {
@@ -36,12 +38,10 @@ impl Watch {
 
     /// The same with more options.
     pub fn with_options(options: &[&str]) -> Result<Self> {
-        let file = PathBuf::from("/run/scenario-trace.ndjson");
         // One that an earlier watch of this scenario left.
-        let _ = fs::remove_file(&file);
+        let _ = fs::remove_file(FILE);
         let mut tracer = Command::new(PROGRAM)
-            .args(["watch", "--json", "--settle", SETTLE, "-o"])
-            .arg(&file)
+            .args(["watch", "--json", "--settle", SETTLE, "-o", FILE])
             .args(options)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -51,11 +51,7 @@ impl Watch {
         let mut stderr = BufReader::new(tracer.stderr.take().context("a pipe")?);
         let mut notice = String::new();
         stderr.read_line(&mut notice)?;
-        let watch = Self {
-            tracer,
-            stderr,
-            file,
-        };
+        let watch = Self { tracer, stderr };
         ensure!(
             notice.starts_with("attached in "),
             "the tracer says: {notice:?}"
@@ -63,27 +59,46 @@ impl Watch {
         Ok(watch)
     }
 
+    /// Sends the tracer a signal.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        let pid = Pid::from_raw(self.tracer.id().cast_signed());
+        kill(pid, signal).with_context(|| format!("sending {signal} to the tracer"))
+    }
+
     /// Ends the tracer. Its stream must be sound and whole.
-    pub fn finish(mut self) -> Result<Trace> {
-        kill(
-            Pid::from_raw(self.tracer.id().cast_signed()),
-            Signal::SIGINT,
-        )?;
-        let mut summary = String::new();
-        self.stderr.read_to_string(&mut summary)?;
-        let status = self.tracer.wait()?;
-        ensure!(status.success(), "the tracer: {status}: {summary}");
+    pub fn finish(self) -> Result<Trace> {
+        let summary = self.end()?;
         ensure!(
             summary.ends_with("0 lost\n"),
             "the tracer lost events: {summary}"
         );
-        let (events, wrong) = trace::read(Path::new(&self.file))?;
+        let (events, wrong) = trace::read(Path::new(FILE))?;
         ensure!(
             wrong.is_empty(),
             "the tracer's stream: {}",
             wrong.join("; ")
         );
         Ok(Trace { events })
+    }
+
+    /// Ends a tracer that must have lost events.
+    pub fn finish_with_loss(self) -> Result<()> {
+        let summary = self.end()?;
+        ensure!(
+            !summary.ends_with(" 0 lost\n"),
+            "the tracer lost nothing: {summary}"
+        );
+        Ok(())
+    }
+
+    /// What it says at its end.
+    fn end(mut self) -> Result<String> {
+        self.signal(Signal::SIGINT)?;
+        let mut summary = String::new();
+        self.stderr.read_to_string(&mut summary)?;
+        let status = self.tracer.wait()?;
+        ensure!(status.success(), "the tracer: {status}: {summary}");
+        Ok(summary)
     }
 }
 

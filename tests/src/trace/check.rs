@@ -39,8 +39,12 @@ fn shape(event: &Event) -> Result<()> {
     event.realtime_ns()?;
     sure(event.schema.name == "sysctl-trace", "another schema")?;
     sure(
-        event.schema.version == "1.1",
+        event.schema.version == "1.2",
         "another version of the schema",
+    )?;
+    sure(
+        event.event.duration.is_some() == (event.event.action == Action::SysctlWrite),
+        "writes alone take their time",
     )?;
     let (kind, category, type_) = match event.event.action {
         Action::NetnsCreate => ("event", "configuration", "creation"),
@@ -48,6 +52,8 @@ fn shape(event: &Event) -> Result<()> {
         Action::SysctlWrite => ("event", "configuration", "change"),
         Action::NetnsEnter | Action::NetnsBind => ("event", "configuration", "info"),
         Action::EventsLost => ("metric", "host", "info"),
+        Action::TraceStart => ("event", "host", "start"),
+        Action::SysctlDrift => ("event", "configuration", "change"),
     };
     sure(event.event.kind == kind, "another kind")?;
     sure(event.event.category == [category], "another category")?;
@@ -55,7 +61,7 @@ fn shape(event: &Event) -> Result<()> {
     let outcome_fits = match event.event.outcome.as_str() {
         "success" => event.error.is_none(),
         "failure" => event.error.is_some(),
-        "unknown" => event.error.is_none() && event.event.action == Action::EventsLost,
+        "unknown" => event.error.is_none() && is_no_deed(event.event.action),
         _ => false,
     };
     sure(outcome_fits, "outcome and error do not fit together")?;
@@ -70,6 +76,8 @@ fn shape(event: &Event) -> Result<()> {
         Action::SysctlWrite => has.0 && has.2,
         Action::NetnsEnter | Action::NetnsBind => matches!(has, (true, true, false)),
         Action::EventsLost => matches!(has, (false, false, false)),
+        Action::TraceStart => matches!(has, (false, true, false)),
+        Action::SysctlDrift => !has.0 && has.2,
     };
     sure(parts_fit, "parts that do not belong to the action, or lack")?;
     sure(
@@ -85,7 +93,21 @@ fn shape(event: &Event) -> Result<()> {
     let lost = event.trace.lost.map(|lost| lost.total() > 0);
     let expected = (event.event.action == Action::EventsLost).then_some(true);
     sure(lost == expected, "loss counts out of place")?;
+    let since = event.trace.since_boottime_ns;
+    sure(
+        since.map(|since| since < event.event.boottime_ns) == expected,
+        "the beginning of loss out of place",
+    )?;
+    sure(
+        event.trace.filters.is_empty() || event.event.action == Action::TraceStart,
+        "filters out of place",
+    )?;
     event.process.as_ref().map_or(Ok(()), process)
+}
+
+/// Whether success is no matter of such an event.
+const fn is_no_deed(action: Action) -> bool {
+    matches!(action, Action::EventsLost | Action::SysctlDrift)
 }
 
 fn process(process: &Process) -> Result<()> {
@@ -118,6 +140,26 @@ fn process(process: &Process) -> Result<()> {
         process.args
     );
     Ok(())
+}
+
+/// A stream begins with one line that tells so, and which namespace is the node's own. What is
+/// wrong with that, in words.
+pub fn start(events: &[Event], node: u64) -> Option<String> {
+    let starts = events
+        .iter()
+        .filter(|e| e.event.action == Action::TraceStart);
+    let Some(first) = events.first() else {
+        return Some("no line at all".to_owned());
+    };
+    if first.event.action != Action::TraceStart {
+        return Some("the first line is no trace-start".to_owned());
+    }
+    let inum = first.netns.as_ref().and_then(|netns| netns.inum);
+    if inum.map(u64::from) != Some(node) {
+        return Some(format!("the node's namespace is {node}, not {inum:?}"));
+    }
+    let count = starts.count();
+    (count > 1).then(|| format!("{count} times trace-start"))
 }
 
 /// What does not hold between lines, in words.

@@ -52,20 +52,25 @@ pub fn tables(figures: &Figures) -> Result<String> {
 
 /// Puts the tables into the page: where it is.
 pub fn write(figures: &Figures) -> Result<PathBuf> {
+    write_between(BEGIN, END, &tables(figures)?)
+}
+
+/// Puts a text into the page, between two markers.
+pub fn write_between(begin: &str, end: &str, text: &str) -> Result<PathBuf> {
     let path = super::page_path()?;
     let context = || format!("writing {}", path.display());
     let page = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-    let replaced = replace(&page, &tables(figures)?)
-        .with_context(|| format!("{} has no {BEGIN} and {END}", path.display()))?;
+    let replaced = replace(&page, begin, end, text)
+        .with_context(|| format!("{} has no {begin} and {end}", path.display()))?;
     fs::write(&path, replaced).with_context(context)?;
     Ok(path)
 }
 
 /// The page with something else between the markers.
-fn replace(page: &str, tables: &str) -> Option<String> {
-    let (head, rest) = page.split_once(BEGIN)?;
-    let (_, tail) = rest.split_once(END)?;
-    Some(format!("{head}{BEGIN}\n{}\n{END}{tail}", tables.trim_end()))
+fn replace(page: &str, begin: &str, end: &str, text: &str) -> Option<String> {
+    let (head, rest) = page.split_once(begin)?;
+    let (_, tail) = rest.split_once(end)?;
+    Some(format!("{head}{begin}\n{}\n{end}{tail}", text.trim_end()))
 }
 
 fn costs(figures: &Figures, nothing: &SideFigures) -> Table {

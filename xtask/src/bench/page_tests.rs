@@ -13,6 +13,6 @@ fn numbers_are_grouped() {
 fn only_what_is_between_the_markers_is_replaced() {
     let page = format!("before\n{BEGIN}\nold\n{END}\nafter\n");
     let expected = format!("before\n{BEGIN}\nnew\n{END}\nafter\n");
-    assert_eq!(replace(&page, "new\n"), Some(expected));
-    assert_eq!(replace("no markers", "new"), None);
+    assert_eq!(replace(&page, BEGIN, END, "new\n"), Some(expected));
+    assert_eq!(replace("no markers", BEGIN, END, "new"), None);
 }

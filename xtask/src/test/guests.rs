@@ -11,7 +11,10 @@ use sysctl_trace_tests::protocol::{
     Action, CaseInfo, Flavour, Frame, Outcome, Plan, Report, ScenarioInfo,
 };
 
-use super::results::{CaseResult, OnKernel};
+use super::{
+    golden,
+    results::{CaseResult, OnKernel},
+};
 use crate::{
     command::tell,
     machine::{
@@ -29,7 +32,22 @@ const GRACE: Duration = Duration::from_secs(20);
 
 /// What is kept of a case's output, to be shown should it fail.
 const OUTPUT_KEPT: usize = 256 * 1024;
-const OUTPUT_LINES: usize = 60;
+const OUTPUT_LINES: usize = 150;
+
+/// What a case has printed, the end of it.
+#[derive(Default)]
+struct Output {
+    /// On both, as it came.
+    all: Vec<u8>,
+    /// On standard output alone, so that its lines are whole.
+    stdout: Vec<u8>,
+}
+
+fn keep(output: &mut Vec<u8>, bytes: &[u8]) {
+    output.extend_from_slice(bytes);
+    let surplus = output.len().saturating_sub(OUTPUT_KEPT);
+    output.drain(..surplus);
+}
 
 /// What a guest runs: a case or a scenario.
 #[derive(Clone, Debug)]
@@ -216,24 +234,41 @@ impl Ground<'_> {
 
     fn job(&self, guest: &mut Guest, job: &Job) -> Result<CaseResult> {
         let deadline = Instant::now() + job.deadline + GRACE;
-        let mut output = Vec::new();
+        let mut output = Output::default();
         loop {
             match guest.next(Some(deadline))? {
-                Frame::Stdout(bytes) | Frame::Stderr(bytes) => {
-                    output.extend_from_slice(&bytes);
-                    let surplus = output.len().saturating_sub(OUTPUT_KEPT);
-                    output.drain(..surplus);
+                Frame::Stdout(bytes) => {
+                    keep(&mut output.stdout, &bytes);
+                    keep(&mut output.all, &bytes);
                 }
+                Frame::Stderr(bytes) => keep(&mut output.all, &bytes),
                 Frame::Report(Report::CaseEnded {
                     name,
                     outcome,
                     seconds,
                 }) if name == job.name => {
-                    return Ok(self.ended(name, outcome, seconds, &output));
+                    let outcome = self.compared(outcome, &mut output)?;
+                    return Ok(self.ended(name, outcome, seconds, &output.all));
                 }
                 Frame::Report(_) | Frame::Stdin(_) => {}
             }
         }
+    }
+
+    /// Also failed is what passed and has other pages than the golden files.
+    fn compared(&self, outcome: Outcome, output: &mut Output) -> Result<Outcome> {
+        let (Outcome::Passed, Some((userland, _))) = (&outcome, self.userland) else {
+            return Ok(outcome);
+        };
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        Ok(match golden::compare(userland.suite(), &stdout)? {
+            None => outcome,
+            Some(differing) => {
+                keep(&mut output.all, differing.as_bytes());
+                let reason = "other answers than in the golden files; UPDATE_GOLDEN=1 takes them";
+                Outcome::Failed(reason.to_owned())
+            }
+        })
     }
 
     fn ended(&self, case: String, outcome: Outcome, seconds: f64, output: &[u8]) -> CaseResult {
@@ -244,7 +279,8 @@ impl Ground<'_> {
                 Outcome::Passed
             }
             Outcome::Failed(reason) => {
-                let output = console::tail(&String::from_utf8_lossy(output), OUTPUT_LINES);
+                let output = golden::without(&String::from_utf8_lossy(output));
+                let output = console::tail(&output, OUTPUT_LINES);
                 println!("  {case} on {label}: FAILED: {reason}{}", indented(&output));
                 Outcome::Failed(match complaint(&output) {
                     Some(complaint) => format!("{complaint} ({reason})"),

@@ -3,14 +3,23 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
 };
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use super::{Folder, image};
 use crate::scenarios::command;
+
+/// A container that runs in the background, and is removed on drop.
+#[derive(Debug)]
+pub struct Running {
+    runtime: &'static str,
+    /// Its ID.
+    pub id: &'static str,
+    _bundle: Bundle,
+}
 
 /// A bundle whose container has a network namespace of its own.
 #[derive(Debug)]
@@ -21,7 +30,11 @@ pub struct Bundle {
 impl Bundle {
     /// Makes a bundle whose container runs the command with these sysctls.
     pub fn make(command: &[&str], sysctls: &[(&str, &str)]) -> Result<Self> {
-        let folder = Folder::make("/var/tmp/scenario-bundle")?;
+        Self::make_at("/var/tmp/scenario-bundle", command, sysctls)
+    }
+
+    fn make_at(path: &str, command: &[&str], sysctls: &[(&str, &str)]) -> Result<Self> {
+        let folder = Folder::make(path)?;
         let root = folder.path().join("rootfs");
         fs::create_dir_all(&root)?;
         image::root(&root)?;
@@ -47,6 +60,48 @@ impl Bundle {
         let mut run = Command::new(runtime);
         run.arg("run").arg("--bundle").arg(self.path()).arg(id);
         command::output(&mut run)
+    }
+}
+
+impl Running {
+    /// Starts a container with these sysctls, which does nothing, with `runc` or `crun`.
+    pub fn start(
+        runtime: &'static str,
+        id: &'static str,
+        sysctls: &[(&str, &str)],
+    ) -> Result<Self> {
+        let path = format!("/var/tmp/scenario-{id}");
+        let bundle = Bundle::make_at(&path, &["/bin/sleep", "100000"], sysctls)?;
+        // It keeps what is its standard output.
+        let status = Command::new(runtime)
+            .args(["run", "--detach", "--bundle", &path, id])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .with_context(|| format!("starting {runtime}"))?;
+        ensure!(status.success(), "{runtime} run: {status}");
+        Ok(Self {
+            runtime,
+            id,
+            _bundle: bundle,
+        })
+    }
+
+    /// Its first process.
+    pub fn pid(&self) -> Result<u32> {
+        let state = command::run(self.runtime, &["state", self.id])?;
+        let state: Value = serde_json::from_str(&state).context("the state of a container")?;
+        let pid = state["pid"]
+            .as_u64()
+            .context("a container without process")?;
+        Ok(u32::try_from(pid)?)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        command::undo(self.runtime, &["delete", "--force", self.id]);
     }
 }
 

@@ -32,6 +32,13 @@ fn settings(systemd_cgroup: bool) -> String {
     )
 }
 
+/// A container in the background, which is removed on drop.
+#[derive(Debug)]
+pub struct Container {
+    namespace: &'static str,
+    id: &'static str,
+}
+
 /// A running containerd.
 #[derive(Debug)]
 pub struct Containerd {
@@ -69,6 +76,22 @@ impl Containerd {
         let mut run = ctr(namespace);
         run.args(["run", "--rm"]).args(options);
         command::output(run.args([image::NAME, id]).args(command))
+    }
+
+    /// Starts a container of the image in the background.
+    pub fn start_container(&self, namespace: &'static str, id: &'static str) -> Result<Container> {
+        let mut run = ctr(namespace);
+        run.args(["run", "--detach", "--null-io", image::NAME, id]);
+        command::output(run.args(["sleep", "100000"]))?;
+        Ok(Container { namespace, id })
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        let Self { namespace, id } = self;
+        command::undo("ctr", &["-n", namespace, "tasks", "rm", "--force", id]);
+        command::undo("ctr", &["-n", namespace, "containers", "rm", id]);
     }
 }
 

@@ -4,6 +4,7 @@ use std::{
     fs,
     os::unix::fs::{PermissionsExt as _, symlink},
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU32, Ordering},
 };
 
 use anyhow::{Context as _, Result};
@@ -25,6 +26,9 @@ const APPLETS: &[&str] = &[
 const FOLDERS: &[&str] = &[
     "bin", "dev", "etc", "proc", "root", "run", "sys", "tmp", "usr", "var",
 ];
+
+/// Tells the files of several runtimes apart.
+static SERIAL: AtomicU32 = AtomicU32::new(0);
 
 /// Makes the root of a container at the path.
 pub fn root(path: &Path) -> Result<()> {
@@ -52,7 +56,8 @@ pub struct Image {
 impl Image {
     /// Makes the files.
     pub fn make() -> Result<Self> {
-        let folder = Folder::make("/var/tmp/scenario-image")?;
+        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+        let folder = Folder::make(format!("/var/tmp/scenario-image-{serial}"))?;
         // Runtimes without privileges read it too.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))?;
         let image = Self { folder };

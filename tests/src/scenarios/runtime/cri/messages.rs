@@ -165,6 +165,33 @@ pub struct LinuxContainerSecurityContext {
     pub privileged: bool,
 }
 
+/// `ContainerStatus`.
+#[derive(Clone, PartialEq, Message)]
+pub struct ContainerStatusRequest {
+    /// The container's ID.
+    #[prost(string, tag = "1")]
+    pub container_id: String,
+}
+
+/// What it answers.
+#[derive(Clone, Copy, PartialEq, Message)]
+pub struct ContainerStatusResponse {
+    /// How the container is.
+    #[prost(message, optional, tag = "1")]
+    pub status: Option<ContainerStatus>,
+}
+
+/// How a container is.
+#[derive(Clone, Copy, PartialEq, Message)]
+pub struct ContainerStatus {
+    /// 0 created, 1 running, 2 exited, 3 unknown.
+    #[prost(int32, tag = "3")]
+    pub state: i32,
+    /// Its exit status.
+    #[prost(int32, tag = "7")]
+    pub exit_code: i32,
+}
+
 /// `ExecSync`.
 #[derive(Clone, PartialEq, Message)]
 pub struct ExecSyncRequest {

@@ -16,11 +16,12 @@ use super::{Setting, containerd::Containerd, image};
 use crate::scenarios::netns;
 use call::Client;
 use messages::{
-    ContainerConfig, ContainerMetadata, CreateContainerRequest, ExecSyncRequest, ExecSyncResponse,
-    Id, ImageSpec, ImageStatusRequest, ImageStatusResponse, LinuxContainerConfig,
-    LinuxContainerSecurityContext, LinuxPodSandboxConfig, LinuxSandboxSecurityContext, Nothing,
-    PodSandboxConfig, PodSandboxMetadata, RunPodSandboxRequest, RuntimeStatusRequest,
-    RuntimeStatusResponse, StatusRequest, StatusResponse,
+    ContainerConfig, ContainerMetadata, ContainerStatusRequest, ContainerStatusResponse,
+    CreateContainerRequest, ExecSyncRequest, ExecSyncResponse, Id, ImageSpec, ImageStatusRequest,
+    ImageStatusResponse, LinuxContainerConfig, LinuxContainerSecurityContext,
+    LinuxPodSandboxConfig, LinuxSandboxSecurityContext, Nothing, PodSandboxConfig,
+    PodSandboxMetadata, RunPodSandboxRequest, RuntimeStatusRequest, RuntimeStatusResponse,
+    StatusRequest, StatusResponse,
 };
 
 const SOCKET: &str = "/run/containerd/containerd.sock";
@@ -30,6 +31,9 @@ const NETWORK: &str = "/etc/cni/net.d/10-scenario.conflist";
 
 /// The namespace of containerd that pods are in.
 const NAMESPACE: &str = "k8s.io";
+
+/// A state of containers.
+const EXITED: i32 = 2;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -180,6 +184,11 @@ impl Cri {
 impl Pod<'_> {
     /// Its network namespace, by way of the pause container.
     pub fn netns(&self) -> Result<u32> {
+        netns::of_process(self.pid()?)
+    }
+
+    /// The pause container's process.
+    pub fn pid(&self) -> Result<u32> {
         let request = StatusRequest {
             id: self.id.clone(),
             verbose: true,
@@ -188,11 +197,38 @@ impl Pod<'_> {
         let info = status.info.get("info").context("no information")?;
         let info: Value = serde_json::from_str(info)?;
         let pid = info["pid"].as_u64().context("no process")?;
-        netns::of_process(u32::try_from(pid)?)
+        Ok(u32::try_from(pid)?)
     }
 
     /// Starts a container in it; its ID. It goes with the pod.
     pub fn start_container(&self, name: &str, privileged: bool) -> Result<String> {
+        self.start(name, privileged, &["/bin/sleep", "100000"])
+    }
+
+    /// Runs a privileged container to its end, as an init container is run; its ID.
+    pub fn run_init_container(&self, name: &str, command: &[&str]) -> Result<String> {
+        let id = self.start(name, true, command)?;
+        let begun = Instant::now();
+        loop {
+            let request = ContainerStatusRequest {
+                container_id: id.clone(),
+            };
+            let answer: ContainerStatusResponse = self.cri.runtime("ContainerStatus", &request)?;
+            let status = answer.status.context("no status")?;
+            if status.state == EXITED {
+                ensure!(
+                    status.exit_code == 0,
+                    "{name} ended with {}",
+                    status.exit_code
+                );
+                return Ok(id);
+            }
+            ensure!(begun.elapsed() < PATIENCE, "{name} does not end");
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    fn start(&self, name: &str, privileged: bool, command: &[&str]) -> Result<String> {
         let request = CreateContainerRequest {
             pod_sandbox_id: self.id.clone(),
             config: Some(ContainerConfig {
@@ -200,7 +236,7 @@ impl Pod<'_> {
                     name: name.to_owned(),
                 }),
                 image: Some(image_spec()),
-                command: vec!["/bin/sleep".to_owned(), "100000".to_owned()],
+                command: command.iter().map(ToString::to_string).collect(),
                 linux: Some(LinuxContainerConfig {
                     security_context: Some(LinuxContainerSecurityContext { privileged }),
                 }),
