@@ -16,6 +16,7 @@ use std::{
 use super::{
     cgroup::{self, Match, Place},
     container,
+    pin::below_run,
     requester::Asked,
     resident,
     runtime::{Known, State, arguments::Invocation},
@@ -101,7 +102,7 @@ impl Homes {
             let told = home.told.borrow();
             told.netns_path
                 .as_deref()
-                .is_some_and(|named| run(named) == run(path))
+                .is_some_and(|named| below_run(named) == below_run(path))
         };
         self.known.values().find(same).cloned()
     }
@@ -270,13 +271,6 @@ impl Home {
             self.waits.set(false);
         }
     }
-}
-
-/// A path without what leads to /run by another name.
-fn run(path: &str) -> &str {
-    path.strip_prefix("/var")
-        .filter(|rest| rest.starts_with("/run/"))
-        .unwrap_or(path)
 }
 
 fn shared<T>(value: T) -> Arc<Rendered<T>> {

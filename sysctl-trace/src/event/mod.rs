@@ -521,8 +521,11 @@ impl Lost {
         }
     }
 
-    /// All causes together.
+    /// All causes together. A recording may say anything.
     pub const fn total(&self) -> u64 {
-        self.ring_full + self.in_flight + self.probe_missed + self.unreadable
+        self.ring_full
+            .saturating_add(self.in_flight)
+            .saturating_add(self.probe_missed)
+            .saturating_add(self.unreadable)
     }
 }

@@ -101,9 +101,3 @@ pub fn is_of_other_namespace(key: &str) -> bool {
     ];
     KEYS.contains(&key) || key.starts_with("fs.mqueue.") || key.starts_with("user.")
 }
-
-/// Whether a key belongs to network namespaces, going by its name: keys below `net.` do, but for those
-/// that only the node's own has.
-pub fn is_of_netns(key: &str) -> bool {
-    key.starts_with("net.")
-}

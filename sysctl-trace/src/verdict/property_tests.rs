@@ -158,6 +158,18 @@ fn written_down(events: &[Event]) -> Vec<Event> {
         .collect()
 }
 
+/// The verdict on all that was told, and on what is left of it.
+fn full_and_part(
+    deeds: &[Deed],
+    ranges: &[(Index, usize, usize)],
+    live: bool,
+) -> (Verdict, Verdict) {
+    let whole = story(deeds);
+    let value = (live && is_alive(&whole.told)).then_some(&whole.value);
+    let full = verdict(&whole.told, value);
+    (full, verdict(&with_loss(&whole.told, ranges), value))
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(3000))]
 
@@ -168,10 +180,7 @@ proptest! {
         ranges in vec((any::<Index>(), 1..4_usize, 0..3_usize), 1..4),
         live: bool,
     ) {
-        let whole = story(&deeds);
-        let value = (live && is_alive(&whole.told)).then_some(&whole.value);
-        let full = verdict(&whole.told, value);
-        let part = verdict(&with_loss(&whole.told, &ranges), value);
+        let (full, part) = full_and_part(&deeds, &ranges, live);
         prop_assert!(part.confidence <= full.confidence, "{part:#?}\n{full:#?}");
         if part.confidence == Confidence::Observed {
             prop_assert_eq!(part.cause, full.cause);
@@ -185,10 +194,7 @@ proptest! {
         ranges in vec((any::<Index>(), 1..4_usize, 0..3_usize), 1..4),
         live: bool,
     ) {
-        let whole = story(&deeds);
-        let value = (live && is_alive(&whole.told)).then_some(&whole.value);
-        let full = verdict(&whole.told, value);
-        let part = verdict(&with_loss(&whole.told, &ranges), value);
+        let (full, part) = full_and_part(&deeds, &ranges, live);
         if part.confidence == Confidence::Observed {
             prop_assert_eq!(part.cause, full.cause);
             prop_assert_eq!(full.confidence, Confidence::Observed);
