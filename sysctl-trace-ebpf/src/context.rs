@@ -40,6 +40,9 @@ pub fn record_actor<R: Reach>(draft: &mut Draft) -> Option<()> {
     actor.start_boottime_ns = R::load(leader, setting!(offsets.task_start_boottime))?;
     actor.arg_start = arg_start::<R>(task).unwrap_or(0);
     actor.comm = comm::<R>(task)?;
+    actor.flags = 0;
+    actor.executable_inode = 0;
+    actor.executable_dev = 0;
     actor.user_inum = R::load(user_ns, setting!(offsets.user_namespace_inum)).unwrap_or(0);
     record_namespaces::<R>(task, actor);
 
@@ -185,6 +188,9 @@ fn record_ancestors<R: Reach>(draft: &mut Draft, leader: Address) {
         ancestor.pid = pid;
         ancestor.executable = executable;
         ancestor.executable_mnt_inum = executable_mnt_inum;
+        ancestor.flags = 0;
+        ancestor.executable_inode = 0;
+        ancestor.executable_dev = 0;
         ancestor.padding = 0;
         ancestor.start_boottime_ns =
             R::load(leader, setting!(offsets.task_start_boottime)).unwrap_or(0);

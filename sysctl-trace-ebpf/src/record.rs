@@ -28,6 +28,14 @@ pub const KIND_SYSCTL_WRITE: u32 = 3;
 /// its cgroup there.
 pub const KIND_NETNS_ENTER: u32 = 4;
 
+/// [`Header::kind`] of an [`Acted`] that tells of keys that came to be together.
+pub const KIND_TABLE_REGISTER: u32 = 5;
+/// [`Header::kind`] of an [`Acted`] that tells of keys that ended together.
+pub const KIND_TABLE_UNREGISTER: u32 = 6;
+
+/// [`Actor::flags`], [`Ancestor::flags`]: a thread of the kernel (PF_KTHREAD), which executes no file.
+pub const TASK_KERNEL_THREAD: u32 = 1;
+
 /// [`Deed::entered_by`]: the task went in by setns(2).
 pub const ENTERED_BY_SETNS: u32 = 1;
 /// [`Deed::entered_by`]: the task is in it and has executed a program.
@@ -119,6 +127,12 @@ pub struct Ancestor {
     pub executable: Span,
     /// As [`Actor::executable_mnt_inum`].
     pub executable_mnt_inum: u32,
+    /// What kind of task it is: the `TASK_` constants.
+    pub flags: u32,
+    /// As [`Actor::executable_inode`].
+    pub executable_inode: u64,
+    /// As [`Actor::executable_dev`].
+    pub executable_dev: u32,
     /// Ends the gap before the next; always 0.
     pub padding: u32,
     /// `task.group_leader.comm`, up to the first NUL.
@@ -172,6 +186,12 @@ pub struct Actor {
     /// mount namespace, and no name can forge it. 0 for kernel threads and where the mount belongs
     /// to none: a memfd's, one that was taken down, one that is not attached yet.
     pub executable_mnt_inum: u32,
+    /// The executable's file: `mm.exe_file.f_inode.i_ino`; 0 for kernel threads.
+    pub executable_inode: u64,
+    /// Its device as the kernel numbers it: `f_inode.i_sb.s_dev`, with 20 bits for the minor.
+    pub executable_dev: u32,
+    /// What kind of task it is: the `TASK_` constants.
+    pub flags: u32,
     /// `task.comm` of the acting thread, up to the first NUL.
     pub comm: [u8; COMM_LEN],
     /// Parent, grandparent and so on.
@@ -198,6 +218,12 @@ pub struct Deed {
     pub ended_boottime_ns: u64,
     /// Write: how the kernel holds the value, one of [`crate::settings::ValueKind`].
     pub value_kind: u32,
+    /// Write: which handler the key has, as its place in user space's list of handlers, from 1; 0
+    /// where it is none of these.
+    pub handler: u32,
+    /// Write: `ctl_table.data`, the address of the key's memory; 0 where it has none. It never leaves
+    /// the tracer.
+    pub data: u64,
     /// New namespace: `net.core.sysctl_somaxconn` in it.
     pub somaxconn: i32,
     /// New namespace: the same in the initial network namespace.
@@ -214,8 +240,6 @@ pub struct Deed {
     pub text_len: u32,
     /// Entering: how, one of the `ENTERED_BY_` constants; else 0.
     pub entered_by: u32,
-    /// Ends the gap before the actor; always 0.
-    pub padding: u32,
 }
 
 /// A network namespace is gone. Nobody in particular did it.
@@ -251,8 +275,8 @@ pub struct Acted {
 }
 
 const _: () = assert!(size_of::<NetnsDestroy>() == 32);
-const _: () = assert!(size_of::<Ancestor>() == 40);
-const _: () = assert!(size_of::<Actor>() == 96 + 40 * ANCESTORS_MAX);
-const _: () = assert!(size_of::<Deed>() == 72);
-const _: () = assert!(size_of::<Acted>() == 16 + 16 + 72 + size_of::<Actor>());
+const _: () = assert!(size_of::<Ancestor>() == 56);
+const _: () = assert!(size_of::<Actor>() == 112 + 56 * ANCESTORS_MAX);
+const _: () = assert!(size_of::<Deed>() == 80);
+const _: () = assert!(size_of::<Acted>() == 16 + 16 + 80 + size_of::<Actor>());
 const _: () = assert!(size_of::<Acted>().is_multiple_of(8));

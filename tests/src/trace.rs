@@ -34,6 +34,7 @@ pub struct Event {
     pub k8s: Option<Kubernetes>,
     pub netns: Option<Netns>,
     pub sysctl: Option<Sysctl>,
+    pub table: Option<Table>,
     pub trace: Trace,
 }
 
@@ -63,7 +64,7 @@ pub struct Class {
 }
 
 /// `event.action`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "as above")]
 pub enum Action {
@@ -75,6 +76,9 @@ pub enum Action {
     EventsLost,
     TraceStart,
     SysctlDrift,
+    SysctlRegister,
+    SysctlUnregister,
+    TraceEnd,
 }
 
 /// `host`.
@@ -276,6 +280,20 @@ pub struct Sysctl {
     pub size: Option<u64>,
     pub written: Option<u64>,
     pub requester: Option<Requester>,
+    pub handler: Option<String>,
+    pub memory: Option<String>,
+}
+
+/// `table`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "as above")]
+pub struct Table {
+    pub path: String,
+    #[serde(default)]
+    pub values: BTreeMap<String, String>,
+    #[serde(default)]
+    pub unread: Vec<String>,
 }
 
 /// `sysctl.requester`.
@@ -300,6 +318,31 @@ pub struct Trace {
     pub since_boottime_ns: Option<u64>,
     #[serde(default)]
     pub filters: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
+    pub lost_by_action: BTreeMap<Action, u64>,
+    #[serde(default)]
+    pub watched: Vec<Action>,
+    pub keys: Option<NodeKeys>,
+    pub end: Option<End>,
+}
+
+/// `trace.keys`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "as above")]
+pub struct NodeKeys {
+    pub shared: Vec<String>,
+    pub aliases: Vec<Vec<String>>,
+}
+
+/// `trace.end`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "as above")]
+pub struct End {
+    pub reason: String,
+    pub events: u64,
+    pub lost: Lost,
 }
 
 /// `trace.lost`.

@@ -192,7 +192,8 @@ fn record(program: Program, net: Address, entered_by: u32) -> Option<bool> {
         new: Span::NONE,
         text_len: 0,
         entered_by,
-        padding: 0,
+        handler: 0,
+        data: 0,
     };
     record_actor::<ByHelper>(draft)?;
     Some(draft.send(program))

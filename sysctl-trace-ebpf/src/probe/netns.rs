@@ -110,7 +110,8 @@ fn record_created(net: Result<Address, i64>) -> Option<()> {
         new: Span::NONE,
         text_len: 0,
         entered_by: 0,
-        padding: 0,
+        handler: 0,
+        data: 0,
     };
     record_actor::<ByHelper>(draft)?;
     draft.send(Program::NetnsCreate);

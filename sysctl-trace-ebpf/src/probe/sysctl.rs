@@ -231,7 +231,8 @@ fn record<R: Reach>(program: Program, pending: &Pending, result: i64) -> Option<
         new: Span::NONE,
         text_len: 0,
         entered_by: 0,
-        padding: 0,
+        handler: 0,
+        data: pending.holder.data as u64,
     };
     record_actor::<R>(draft)?;
     record_path(draft, pending);

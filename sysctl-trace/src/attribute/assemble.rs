@@ -204,6 +204,8 @@ impl Assembler {
             size: Some(fixed.size),
             written: u64::try_from(fixed.result).ok(),
             requester: None,
+            handler: None,
+            memory: None,
         }
     }
 
@@ -242,6 +244,19 @@ impl Assembler {
                 Type::Change,
                 Outcome::Unknown,
             ),
+            Action::SysctlRegister => (
+                Kind::Event,
+                Category::Configuration,
+                Type::Creation,
+                Outcome::Success,
+            ),
+            Action::SysctlUnregister => (
+                Kind::Event,
+                Category::Configuration,
+                Type::Deletion,
+                Outcome::Success,
+            ),
+            Action::TraceEnd => (Kind::Event, Category::Host, Type::End, Outcome::Success),
         };
         let truncated = if header.cut == 0 {
             Vec::new()
@@ -273,12 +288,17 @@ impl Assembler {
             k8s: None,
             netns: None,
             sysctl: None,
+            table: None,
             trace: Trace {
                 session: self.session.clone(),
                 truncated,
                 lost: None,
                 since_boottime_ns: None,
                 filters: BTreeMap::new(),
+                lost_by_action: BTreeMap::new(),
+                watched: Vec::new(),
+                keys: None,
+                end: None,
             },
         }
     }
@@ -298,6 +318,8 @@ fn created(deed: &Deed<'_>) -> Sysctl {
         size: None,
         written: None,
         requester: None,
+        handler: None,
+        memory: None,
     }
 }
 

@@ -58,7 +58,9 @@ impl Attributor {
         // The node's own namespace is nobody's.
         let id = netns.filter(|id| Some(id.inum) != self.node_netns);
         let owned = match event.event.action {
-            Action::EventsLost | Action::TraceStart | Action::SysctlDrift => None,
+            Action::EventsLost | Action::TraceStart | Action::TraceEnd | Action::SysctlDrift => {
+                None
+            }
             Action::NetnsDestroy => id.and_then(|id| self.owners.forget(id)),
             Action::NetnsCreate => {
                 let owned = id.map(|id| {
@@ -76,9 +78,11 @@ impl Attributor {
                 }
                 owned
             }
-            Action::SysctlWrite | Action::NetnsEnter | Action::NetnsBind => {
-                id.map(|id| self.owners.of(id))
-            }
+            Action::SysctlWrite
+            | Action::SysctlRegister
+            | Action::SysctlUnregister
+            | Action::NetnsEnter
+            | Action::NetnsBind => id.map(|id| self.owners.of(id)),
         };
         let bind = match (&owned, &actor) {
             (Some(owned), Some(actor)) if owned.is_free() => {
@@ -200,6 +204,9 @@ fn binding(event: &Event, actor: &Actor, entered: Option<EnteredBy>) -> Option<B
         | Action::NetnsBind
         | Action::EventsLost
         | Action::TraceStart
+        | Action::TraceEnd
+        | Action::SysctlRegister
+        | Action::SysctlUnregister
         | Action::SysctlDrift => None,
     }
 }

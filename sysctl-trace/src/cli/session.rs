@@ -377,6 +377,9 @@ fn bound(event: &Event) -> Option<(NetnsId, u32)> {
         | Action::NetnsEnter
         | Action::EventsLost
         | Action::TraceStart
+        | Action::TraceEnd
+        | Action::SysctlRegister
+        | Action::SysctlUnregister
         | Action::SysctlDrift => false,
     };
     is_new.then_some((netns.id(), event.process.as_ref()?.pid))
@@ -384,7 +387,10 @@ fn bound(event: &Event) -> Option<(NetnsId, u32)> {
 
 /// Whether such an event tells of the trace: it is shown in any case, and not counted.
 const fn is_about_trace(action: Action) -> bool {
-    matches!(action, Action::TraceStart | Action::EventsLost)
+    matches!(
+        action,
+        Action::TraceStart | Action::TraceEnd | Action::EventsLost
+    )
 }
 
 /// Whether such an event is a row of the table. That the trace began was told by the notice.
@@ -393,7 +399,7 @@ fn is_new(event: &Event) -> bool {
 }
 
 const fn has_row(action: Action) -> bool {
-    !matches!(action, Action::TraceStart)
+    !matches!(action, Action::TraceStart | Action::TraceEnd)
 }
 
 #[cfg(test)]

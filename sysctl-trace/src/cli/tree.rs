@@ -31,7 +31,7 @@ impl Tree {
     /// Whether the event comes from the tree. Remembers what it tells about the tree.
     pub fn holds(&mut self, event: &Event) -> bool {
         match event.event.action {
-            Action::EventsLost | Action::TraceStart => true,
+            Action::EventsLost | Action::TraceStart | Action::TraceEnd => true,
             Action::SysctlDrift => event
                 .netns
                 .as_ref()
@@ -49,7 +49,11 @@ impl Tree {
                 }
                 ours
             }
-            Action::SysctlWrite | Action::NetnsEnter | Action::NetnsBind => self.holds_actor(event),
+            Action::SysctlWrite
+            | Action::SysctlRegister
+            | Action::SysctlUnregister
+            | Action::NetnsEnter
+            | Action::NetnsBind => self.holds_actor(event),
         }
     }
 

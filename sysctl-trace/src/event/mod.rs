@@ -23,7 +23,7 @@ pub use who::{
 use crate::{rendered::Rendered, time::Moment};
 
 /// Version of the event schema: `major.minor`.
-pub const SCHEMA_VERSION: &str = "1.2";
+pub const SCHEMA_VERSION: &str = "1.3";
 
 /// One line of the stream.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -60,6 +60,10 @@ pub struct Event {
     /// The key, and what became of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sysctl: Option<Sysctl>,
+    /// The keys that came to be or ended together; only for `sysctl-register` and
+    /// `sysctl-unregister`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<Box<Table>>,
     /// About the trace itself.
     pub trace: Trace,
 }
@@ -147,6 +151,8 @@ pub enum Type {
     Info,
     /// The trace began.
     Start,
+    /// The trace ended.
+    End,
 }
 
 /// What happened: `event.action`.
@@ -173,11 +179,19 @@ pub enum Action {
     /// A value was found to differ from what the writes that were seen account for: `sysctl.old` is
     /// what they left, `sysctl.new` what is there.
     SysctlDrift,
+    /// Keys came to be: a device was made, renamed or moved here, or a module was loaded. `table`
+    /// says which. The keys that a network namespace begins with are not told one by one.
+    SysctlRegister,
+    /// Keys ended, with their device or module. Those that end with their network namespace are not
+    /// told one by one.
+    SysctlUnregister,
+    /// The trace ended: `trace.end` says why, and how much there was. Nothing follows.
+    TraceEnd,
 }
 
 impl Action {
     /// Every action, in the order of their declaration.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::NetnsCreate,
         Self::NetnsDestroy,
         Self::SysctlWrite,
@@ -186,6 +200,9 @@ impl Action {
         Self::EventsLost,
         Self::TraceStart,
         Self::SysctlDrift,
+        Self::SysctlRegister,
+        Self::SysctlUnregister,
+        Self::TraceEnd,
     ];
 
     /// The name in the stream and on the command line.
@@ -199,6 +216,9 @@ impl Action {
             Self::EventsLost => "events-lost",
             Self::TraceStart => "trace-start",
             Self::SysctlDrift => "sysctl-drift",
+            Self::SysctlRegister => "sysctl-register",
+            Self::SysctlUnregister => "sysctl-unregister",
+            Self::TraceEnd => "trace-end",
         }
     }
 }
@@ -445,6 +465,33 @@ pub struct Sysctl {
     /// On whose behalf it was written; absent where that is not known, or on nobody else's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requester: Option<Arc<Requester>>,
+    /// The kernel function that handles writes to the key, where it is one that is known here. It
+    /// tells which other keys a write reaches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub handler: Option<SmolStr>,
+    /// Stands for the memory that the value is held in: keys with the same text are two names of one
+    /// value. A hash that means something within one `trace.session` only; absent where the key has
+    /// no memory of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub memory: Option<SmolStr>,
+}
+
+/// Keys that were registered together, and so come and go together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Table {
+    /// The folder below /proc/sys that they stand in, with slashes: `net/ipv4/conf/eth0`.
+    #[schemars(with = "String")]
+    pub path: SmolStr,
+    /// Their values as they came to be, by their names in the folder; empty as they end.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub values: BTreeMap<SmolStr, SmolStr>,
+    /// Names of those whose value is not known; as keys end, of all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<String>")]
+    pub unread: Vec<SmolStr>,
 }
 
 /// How the kernel holds the value of a key.
@@ -493,6 +540,55 @@ pub struct Trace {
     /// (`key`, `comm`), with their values as they were given. What they left out is not in it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub filters: BTreeMap<String, Vec<String>>,
+    /// Only for `events-lost`: how many of the lost would have been events of each action, as far as
+    /// that is known. What is lost of one action can't hide an event of another.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub lost_by_action: BTreeMap<Action, u64>,
+    /// Only for `trace-start`: the actions that are watched for on this kernel.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub watched: Vec<Action>,
+    /// Only for `trace-start`: what the kernel says of its keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys: Option<Box<NodeKeys>>,
+    /// Only for `trace-end`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<End>,
+}
+
+/// What the kernel says of its keys as tracing begins.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NodeKeys {
+    /// Keys below `net.` that are one for the whole node, whichever namespace shows them; dotted.
+    #[schemars(with = "Vec<String>")]
+    pub shared: Vec<SmolStr>,
+    /// Keys that are names of the same value, each group a list; dotted.
+    #[schemars(with = "Vec<Vec<String>>")]
+    pub aliases: Vec<Vec<SmolStr>>,
+}
+
+/// How a trace ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct End {
+    /// Why.
+    pub reason: EndReason,
+    /// How many lines the stream has, this one included: the last `event.sequence`.
+    pub events: u64,
+    /// All that was lost.
+    pub lost: Lost,
+}
+
+/// Why a trace ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum EndReason {
+    /// A signal asked for it.
+    Signal,
+    /// The command that was run has ended.
+    CommandEnded,
+    /// What was asked for has come: so many events, or so long.
+    Limit,
+    /// Something went wrong.
+    Error,
 }
 
 /// How many events were lost, for each cause.

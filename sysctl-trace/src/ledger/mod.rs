@@ -186,11 +186,14 @@ impl Ledger {
             Action::TraceStart => {
                 self.node = event.netns.as_ref().map(|netns| netns.id()).or(self.node);
             }
-            Action::EventsLost => {}
+            Action::EventsLost | Action::TraceEnd => {}
             Action::NetnsCreate => self.create(event, at),
             Action::NetnsDestroy => self.destroy(event, at),
             Action::SysctlWrite | Action::SysctlDrift => self.enter(event, at),
-            Action::NetnsEnter | Action::NetnsBind => {
+            Action::NetnsEnter
+            | Action::NetnsBind
+            | Action::SysctlRegister
+            | Action::SysctlUnregister => {
                 self.meet(event);
             }
         }

@@ -84,6 +84,9 @@ impl Window {
             | Action::SysctlWrite
             | Action::NetnsEnter
             | Action::NetnsBind
+            | Action::SysctlRegister
+            | Action::SysctlUnregister
+            | Action::TraceEnd
             | Action::SysctlDrift => {}
         }
         self.reach(at);

@@ -82,6 +82,7 @@ impl Encoder {
             k8s,
             netns,
             sysctl,
+            table,
             trace,
         } = event;
         let names = Names {
@@ -131,6 +132,10 @@ impl Encoder {
         }
         if let Some(sysctl) = sysctl {
             json.sysctl(sysctl)?;
+        }
+        if let Some(table) = table {
+            json.raw(",\"table\":");
+            serde_json::to_writer(&mut *json.0, table)?;
         }
         self.push_trace(json.0, trace)
     }
@@ -182,8 +187,19 @@ fn is_plain(trace: &Trace) -> bool {
         lost,
         since_boottime_ns,
         filters,
+        lost_by_action,
+        watched,
+        keys,
+        end,
     } = trace;
-    truncated.is_empty() && lost.is_none() && since_boottime_ns.is_none() && filters.is_empty()
+    truncated.is_empty()
+        && lost.is_none()
+        && since_boottime_ns.is_none()
+        && filters.is_empty()
+        && lost_by_action.is_empty()
+        && watched.is_empty()
+        && keys.is_none()
+        && end.is_none()
 }
 
 /// Whether two namespaces are told in the same words.
@@ -281,6 +297,8 @@ impl Json<'_> {
             size,
             written,
             requester,
+            handler,
+            memory,
         } = sysctl;
         self.raw(",\"sysctl\":{\"key\":\"");
         self.text(key);
@@ -325,6 +343,16 @@ impl Json<'_> {
             self.raw(",\"requester\":");
             serde_json::to_writer(&mut *self.0, requester)?;
         }
+        if let Some(handler) = handler {
+            self.raw(",\"handler\":\"");
+            self.text(handler);
+            self.raw("\"");
+        }
+        if let Some(memory) = memory {
+            self.raw(",\"memory\":\"");
+            self.text(memory);
+            self.raw("\"");
+        }
         self.raw("}");
         Ok(())
     }
@@ -337,6 +365,10 @@ impl Json<'_> {
             lost,
             since_boottime_ns,
             filters,
+            lost_by_action,
+            watched,
+            keys,
+            end,
         } = trace;
         self.raw(",\"trace\":{\"session\":");
         self.raw(session.json()?);
@@ -374,6 +406,22 @@ impl Json<'_> {
         if !filters.is_empty() {
             self.raw(",\"filters\":");
             serde_json::to_writer(&mut *self.0, filters)?;
+        }
+        if !lost_by_action.is_empty() {
+            self.raw(",\"lost_by_action\":");
+            serde_json::to_writer(&mut *self.0, lost_by_action)?;
+        }
+        if !watched.is_empty() {
+            self.raw(",\"watched\":");
+            serde_json::to_writer(&mut *self.0, watched)?;
+        }
+        if let Some(keys) = keys {
+            self.raw(",\"keys\":");
+            serde_json::to_writer(&mut *self.0, keys)?;
+        }
+        if let Some(end) = end {
+            self.raw(",\"end\":");
+            serde_json::to_writer(&mut *self.0, end)?;
         }
         self.raw("}}");
         Ok(())

@@ -23,6 +23,7 @@ pub(super) const fn type_name(type_: Type) -> &'static str {
         Type::Change => "change",
         Type::Info => "info",
         Type::Start => "start",
+        Type::End => "end",
     }
 }
 

@@ -80,6 +80,8 @@ pub(crate) fn write(requested: &str, old: &str, new: &str) -> Event {
             size: Some(requested.len() as u64),
             written: Some(requested.len() as u64),
             requester: None,
+            handler: None,
+            memory: None,
         }),
         ..event(
             Kind::Event,
@@ -341,12 +343,17 @@ fn event(kind: Kind, category: Category, type_: Type, action: Action, outcome: O
         k8s: None,
         netns: None,
         sysctl: None,
+        table: None,
         trace: Trace {
             session: Arc::new(Rendered::new("3f2a9c51".into())),
             truncated: Vec::new(),
             lost: None,
             since_boottime_ns: None,
             filters: std::collections::BTreeMap::new(),
+            lost_by_action: std::collections::BTreeMap::new(),
+            watched: Vec::new(),
+            keys: None,
+            end: None,
         },
     }
 }

@@ -29,9 +29,13 @@ pub(super) enum Tone {
 pub(super) fn tone(event: &Event) -> Tone {
     match event.event.action {
         Action::EventsLost | Action::SysctlDrift => Tone::Bad,
-        Action::NetnsDestroy | Action::NetnsEnter | Action::NetnsBind | Action::TraceStart => {
-            Tone::Quiet
-        }
+        Action::NetnsDestroy
+        | Action::NetnsEnter
+        | Action::NetnsBind
+        | Action::SysctlRegister
+        | Action::SysctlUnregister
+        | Action::TraceStart
+        | Action::TraceEnd => Tone::Quiet,
         Action::NetnsCreate | Action::SysctlWrite if event.event.outcome == Outcome::Failure => {
             Tone::Bad
         }
@@ -66,7 +70,8 @@ pub(super) fn push_story(out: &mut String, event: &Event, charset: Charset) {
     };
     match event.event.action {
         Action::NetnsCreate => push_creation(out, event.sysctl.as_ref(), error, charset),
-        Action::NetnsDestroy | Action::NetnsEnter | Action::TraceStart => {}
+        Action::NetnsDestroy | Action::NetnsEnter | Action::TraceStart | Action::TraceEnd => {}
+        Action::SysctlRegister | Action::SysctlUnregister => push_table(out, event, charset),
         Action::NetnsBind => push_binding(out, event, charset),
         Action::SysctlWrite | Action::SysctlDrift => {
             if let Some(sysctl) = &event.sysctl {
@@ -82,6 +87,15 @@ pub(super) fn push_story(out: &mut String, event: &Event, charset: Charset) {
             }
         }
     }
+}
+
+/// `37 keys in net/ipv4/conf/eth0`
+fn push_table(out: &mut String, event: &Event, set: Charset) {
+    let Some(table) = &event.table else { return };
+    let keys = table.values.len() + table.unread.len();
+    // Writing to a String can't fail.
+    let _ = write!(out, "{keys} key{} in ", if keys == 1 { "" } else { "s" });
+    push(out, &table.path, set);
 }
 
 /// `made by containerd for default/web`

@@ -167,7 +167,10 @@ impl Summary {
 
 /// Whether such an event tells of the trace and not of the node.
 const fn is_about_trace(action: Action) -> bool {
-    matches!(action, Action::EventsLost | Action::TraceStart)
+    matches!(
+        action,
+        Action::EventsLost | Action::TraceStart | Action::TraceEnd
+    )
 }
 
 /// Index of an action in [`Action::ALL`].
@@ -181,6 +184,9 @@ const fn place(action: Action) -> usize {
         Action::EventsLost => 5,
         Action::TraceStart => 6,
         Action::SysctlDrift => 7,
+        Action::SysctlRegister => 8,
+        Action::SysctlUnregister => 9,
+        Action::TraceEnd => 10,
     }
 }
 

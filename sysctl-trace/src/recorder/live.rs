@@ -116,6 +116,8 @@ impl Drifted {
             size: None,
             written: None,
             requester: None,
+            handler: None,
+            memory: None,
         });
         event.trace.filters.clear();
         event

@@ -112,8 +112,11 @@ impl<'a> Glance<'a> {
             | Action::NetnsDestroy
             | Action::NetnsEnter
             | Action::NetnsBind
+            | Action::SysctlRegister
+            | Action::SysctlUnregister
             | Action::EventsLost
-            | Action::TraceStart => false,
+            | Action::TraceStart
+            | Action::TraceEnd => false,
         }
     }
 }

@@ -55,13 +55,15 @@ impl Wanted {
     pub(super) fn part(&self, event: &Event, keys: Keys<'_>) -> Part {
         let place = Place::of(event);
         match event.event.action {
-            Action::TraceStart | Action::EventsLost => Part::Whole,
-            Action::NetnsCreate | Action::NetnsDestroy | Action::NetnsEnter => {
-                match self.meant.contains(&place) {
-                    true => Part::Whole,
-                    false => Part::Nothing,
-                }
-            }
+            Action::TraceStart | Action::TraceEnd | Action::EventsLost => Part::Whole,
+            Action::NetnsCreate
+            | Action::NetnsDestroy
+            | Action::NetnsEnter
+            | Action::SysctlRegister
+            | Action::SysctlUnregister => match self.meant.contains(&place) {
+                true => Part::Whole,
+                false => Part::Nothing,
+            },
             Action::NetnsBind => match self.owners_from.is_some() || self.meant.contains(&place) {
                 true => Part::Whole,
                 false => Part::Nothing,
@@ -93,7 +95,10 @@ pub(super) fn of_all(event: &Event, keys: Keys<'_>) -> Part {
         | Action::NetnsDestroy
         | Action::NetnsEnter
         | Action::NetnsBind
+        | Action::SysctlRegister
+        | Action::SysctlUnregister
         | Action::EventsLost
-        | Action::TraceStart => Part::Whole,
+        | Action::TraceStart
+        | Action::TraceEnd => Part::Whole,
     }
 }

@@ -157,6 +157,9 @@ impl Reader<'_> {
             | Action::NetnsDestroy
             | Action::NetnsEnter
             | Action::SysctlWrite
+            | Action::SysctlRegister
+            | Action::SysctlUnregister
+            | Action::TraceEnd
             | Action::SysctlDrift => {}
         }
         let has_key = look.may_have_key && glance.is_of_key();

@@ -263,6 +263,9 @@ impl Found {
             | Action::NetnsDestroy
             | Action::SysctlWrite
             | Action::NetnsEnter
+            | Action::SysctlRegister
+            | Action::SysctlUnregister
+            | Action::TraceEnd
             | Action::SysctlDrift => {}
         }
     }

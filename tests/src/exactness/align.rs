@@ -146,7 +146,10 @@ fn is_of_kind(step: Step<'_>, event: &Event) -> bool {
             | Action::NetnsBind
             | Action::EventsLost
             | Action::TraceStart
-            | Action::SysctlDrift,
+            | Action::SysctlDrift
+            | Action::SysctlRegister
+            | Action::SysctlUnregister
+            | Action::TraceEnd,
         ) => false,
     }
 }

@@ -243,6 +243,8 @@ impl Check<'_> {
             size: None,
             written: None,
             requester: None,
+            handler: None,
+            memory: None,
         };
         self.equal("sysctl", &expected, sysctl);
     }

@@ -264,12 +264,17 @@ pub fn event(action: Action, window: Window, actor: Option<&Actor>) -> Event {
         k8s: None,
         netns: None,
         sysctl: None,
+        table: None,
         trace: trace::Trace {
             session: "s".into(),
             truncated: Vec::new(),
             lost: None,
             since_boottime_ns: None,
             filters: BTreeMap::new(),
+            lost_by_action: BTreeMap::new(),
+            watched: Vec::new(),
+            keys: None,
+            end: None,
         },
     }
 }
@@ -305,6 +310,8 @@ pub fn event_of_creation(creation: &Creation) -> Event {
                 size: None,
                 written: None,
                 requester: None,
+                handler: None,
+                memory: None,
             });
         }
         Created::Undone { .. } => {}
@@ -359,6 +366,8 @@ pub fn event_of_write(write: &Write) -> Event {
         size: Some(write.size),
         written,
         requester: None,
+        handler: None,
+        memory: None,
     });
     event
 }

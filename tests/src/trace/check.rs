@@ -39,7 +39,7 @@ fn shape(event: &Event) -> Result<()> {
     event.realtime_ns()?;
     sure(event.schema.name == "sysctl-trace", "another schema")?;
     sure(
-        event.schema.version == "1.2",
+        event.schema.version == "1.3",
         "another version of the schema",
     )?;
     sure(
@@ -54,6 +54,9 @@ fn shape(event: &Event) -> Result<()> {
         Action::EventsLost => ("metric", "host", "info"),
         Action::TraceStart => ("event", "host", "start"),
         Action::SysctlDrift => ("event", "configuration", "change"),
+        Action::SysctlRegister => ("event", "configuration", "creation"),
+        Action::SysctlUnregister => ("event", "configuration", "deletion"),
+        Action::TraceEnd => ("event", "host", "end"),
     };
     sure(event.event.kind == kind, "another kind")?;
     sure(event.event.category == [category], "another category")?;
@@ -78,6 +81,8 @@ fn shape(event: &Event) -> Result<()> {
         Action::EventsLost => matches!(has, (false, false, false)),
         Action::TraceStart => matches!(has, (false, true, false)),
         Action::SysctlDrift => !has.0 && has.2,
+        Action::SysctlRegister | Action::SysctlUnregister => has.0 && !has.2,
+        Action::TraceEnd => matches!(has, (false, false, false)),
     };
     sure(parts_fit, "parts that do not belong to the action, or lack")?;
     sure(
