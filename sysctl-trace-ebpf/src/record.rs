@@ -274,6 +274,41 @@ pub struct Acted {
     pub actor: Actor,
 }
 
+/// [`KeyMemory::value_len`] where there is no value to tell.
+pub const NO_VALUE: u32 = u32::MAX;
+
+/// What the kernel holds of a key that the tracer has open. It is no event: the survey writes it.
+#[cfg_attr(
+    not(target_arch = "bpf"),
+    derive(Debug, FromBytes, Immutable, IntoBytes, KnownLayout)
+)]
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct KeyMemory {
+    /// `ctl_table.data`: the address of the key's memory; 0 where it has none. It never leaves the
+    /// tracer.
+    pub data: u64,
+    /// `ctl_table.proc_handler`: the address of the function that reads and writes the key.
+    pub handler: u64,
+    /// The namespace that the key belongs to.
+    pub netns: Netns,
+    /// The descriptor that it is open by.
+    pub fd: u32,
+    /// Place of the handler in user space's list, from 1; 0 where it is not there.
+    pub handler_place: u32,
+    /// One of [`crate::settings::ValueKind`].
+    pub value_kind: u32,
+    /// `ctl_table.maxlen`: bytes.
+    pub maxlen: u32,
+    /// Bytes of the value that are filled; [`NO_VALUE`] where it is not decoded or not readable.
+    pub value_len: u32,
+    /// [`CUT_NEW`] or [`CUT_NEW_UNREADABLE`], or neither.
+    pub cut: u32,
+    /// The key's memory.
+    pub value: [u8; VALUE_MAX],
+}
+
+const _: () = assert!(size_of::<KeyMemory>() == 56 + VALUE_MAX);
 const _: () = assert!(size_of::<NetnsDestroy>() == 32);
 const _: () = assert!(size_of::<Ancestor>() == 56);
 const _: () = assert!(size_of::<Actor>() == 112 + 56 * ANCESTORS_MAX);

@@ -209,6 +209,31 @@ impl ValueKind {
     ];
 }
 
+/// A handler function, as the map of handlers holds it: its place in user space's list, from 1, and
+/// what its keys' memory is.
+#[derive(Clone, Copy)]
+pub struct Handler {
+    /// Place in user space's list of handlers, from 1.
+    pub place: u32,
+    /// One of [`ValueKind`].
+    pub kind: u32,
+}
+
+impl Handler {
+    /// As one number.
+    pub const fn to_bits(self) -> u64 {
+        (self.place as u64) << 32 | self.kind as u64
+    }
+
+    /// From that number.
+    pub const fn from_bits(bits: u64) -> Self {
+        Self {
+            place: (bits >> 32) as u32,
+            kind: bits as u32,
+        }
+    }
+}
+
 /// Loss that one program saw on one CPU, per cause.
 #[cfg_attr(
     not(target_arch = "bpf"),

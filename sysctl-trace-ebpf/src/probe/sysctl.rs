@@ -13,7 +13,7 @@ use aya_ebpf::{
 use sysctl_trace_ebpf::{
     record::{
         CUT_NEW, CUT_NEW_UNREADABLE, CUT_OLD, CUT_OLD_UNREADABLE, CUT_PATH, Deed, Header,
-        KIND_SYSCTL_WRITE, Netns, Span, VALUE_MAX,
+        KIND_SYSCTL_WRITE, NO_VALUE, Netns, Span, VALUE_MAX,
     },
     settings::Program,
 };
@@ -59,8 +59,6 @@ struct Pending {
 
 // SAFETY: the addresses in it are the kernel's; nothing here follows them but the helpers.
 unsafe impl Sync for Pending {}
-
-const NO_VALUE: u32 = u32::MAX;
 
 /// For keys of the whole node, and those that are gone.
 const NO_NETNS: Netns = Netns {
@@ -180,7 +178,7 @@ fn begin(program: Program, thread: u32, iocb: Address, iter: Address) -> Option<
 /// Whether a key has been taken away, with its namespace or module, while a descriptor is still
 /// open. Its header lives on; its memory may belong to somebody else.
 #[inline(always)]
-fn is_gone(header: Address) -> bool {
+pub fn is_gone(header: Address) -> bool {
     read::<u64>(at(header, setting!(offsets.ctl_header_unregistering))) != Some(0)
 }
 
@@ -231,7 +229,7 @@ fn record<R: Reach>(program: Program, pending: &Pending, result: i64) -> Option<
         new: Span::NONE,
         text_len: 0,
         entered_by: 0,
-        handler: 0,
+        handler: pending.holder.place,
         data: pending.holder.data as u64,
     };
     record_actor::<R>(draft)?;
@@ -250,7 +248,7 @@ fn record<R: Reach>(program: Program, pending: &Pending, result: i64) -> Option<
 /// The network namespace that a key belongs to, from the set that it is registered in: not the
 /// writer's, which may be another.
 #[inline(always)]
-fn target(header: Address) -> Netns {
+pub fn target(header: Address) -> Netns {
     match target_net(header) {
         Some(net) => describe(net),
         None => NO_NETNS,

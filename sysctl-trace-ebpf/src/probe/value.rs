@@ -2,13 +2,16 @@
 
 use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_kernel_str};
 use aya_ebpf::{macros::map, maps::HashMap};
-use sysctl_trace_ebpf::{record::VALUE_MAX, settings::ValueKind};
+use sysctl_trace_ebpf::{
+    record::VALUE_MAX,
+    settings::{Handler, ValueKind},
+};
 
 use crate::kernel::{Address, at, read, setting};
 
 /// Handler functions whose keys' memory is understood. User space fills it from kallsyms.
 #[map(name = "HANDLERS")]
-static HANDLERS: HashMap<u64, u32> = HashMap::with_max_entries(256, 0);
+static HANDLERS: HashMap<u64, u64> = HashMap::with_max_entries(256, 0);
 
 /// Longest name of a congestion control algorithm (TCP_CA_NAME_MAX).
 const CONGESTION_NAME_MAX: u32 = 16;
@@ -23,6 +26,8 @@ pub struct Holder {
     pub maxlen: u32,
     /// One of [`ValueKind`].
     pub kind: u32,
+    /// Place of the handler in user space's list, from 1; 0 where it is not there.
+    pub place: u32,
 }
 
 /// Why there is no value to tell.
@@ -40,14 +45,23 @@ impl Holder {
         let handler = read::<u64>(at(table, setting!(offsets.ctl_table_handler)))?;
         let data = read::<Address>(at(table, setting!(offsets.ctl_table_data)))?;
         let maxlen = read::<u32>(at(table, setting!(offsets.ctl_table_maxlen)))?;
-        let mut kind = ValueKind::NotDecoded as u32;
-        if let Some(known) = HANDLERS.get_ptr(handler)
-            && !data.is_null()
-        {
+        let mut known = Handler {
+            place: 0,
+            kind: ValueKind::NotDecoded as u32,
+        };
+        if let Some(bits) = HANDLERS.get_ptr(handler) {
             // SAFETY: the map keeps the place alive while the program runs.
-            kind = unsafe { *known };
+            known = Handler::from_bits(unsafe { *bits });
+            if data.is_null() {
+                known.kind = ValueKind::NotDecoded as u32;
+            }
         }
-        Some(Self { data, maxlen, kind })
+        Some(Self {
+            data,
+            maxlen,
+            kind: known.kind,
+            place: known.place,
+        })
     }
 
     /// Whether the value is longer than what [`Self::copy`] copied.

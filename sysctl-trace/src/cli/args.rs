@@ -296,6 +296,9 @@ pub struct Doctor {
     /// One JSON object instead of a table
     #[arg(long)]
     pub json: bool,
+    /// List every key below /proc/sys with what the kernel's memory says of it
+    #[arg(long)]
+    pub keys: bool,
     /// BTF of this kernel, where it does not have /sys/kernel/btf/vmlinux
     #[arg(long, value_name = "FILE")]
     pub btf: Option<PathBuf>,

@@ -7,12 +7,12 @@ use std::{
 };
 
 use aya::{
-    Btf, Ebpf, EbpfLoader, Endianness,
+    Btf, BtfError, Ebpf, EbpfLoader, Endianness,
     maps::{HashMap, MapData},
     programs::{FEntry, FExit, KProbe, ProgramError, RawTracePoint},
 };
 use rustix::process::{Resource, Rlimit, setrlimit};
-use sysctl_trace_ebpf::settings::{SETTINGS_SYMBOL, Settings, Symbols as SymbolSettings};
+use sysctl_trace_ebpf::settings::{Handler, SETTINGS_SYMBOL, Settings, Symbols as SymbolSettings};
 use zerocopy::IntoBytes;
 
 use super::{
@@ -84,10 +84,20 @@ impl Facts {
     }
 
     /// Addresses of handlers, for the probes' map.
-    pub fn handlers(&self) -> impl Iterator<Item = (u64, u32)> {
-        HANDLERS
-            .iter()
-            .filter_map(|&(name, kind)| Some((self.symbols.get(name)?, kind as u32)))
+    pub fn handlers(&self) -> impl Iterator<Item = (u64, Handler)> {
+        (1..).zip(HANDLERS).filter_map(|(place, &(name, kind))| {
+            let kind = kind as u32;
+            Some((self.symbols.get(name)?, Handler { place, kind }))
+        })
+    }
+
+    /// BTF to find the functions in that programs are loaded for.
+    pub fn btf(&self) -> Result<Btf, BtfError> {
+        match &self.functions {
+            Some(functions) => Btf::parse(functions, Endianness::Little),
+            // Ids of functions are those of the running kernel, whatever file the offsets come from.
+            None => Btf::from_sys_fs(),
+        }
     }
 }
 
@@ -164,6 +174,24 @@ pub fn attach_each(
     mode: Mode,
     buffer_bytes: u32,
 ) -> Result<(Ebpf, Vec<Tried>), Error> {
+    let mut ebpf = open(facts, buffer_bytes)?;
+    let btf = match mode {
+        Mode::Kprobe => None,
+        Mode::Typed | Mode::Trampoline => Some(facts.btf()?),
+    };
+    let results = mode.probes().iter().map(|&probe| {
+        let result = hang(&mut ebpf, &probe, btf.as_ref());
+        (
+            probe,
+            result.map_err(|source| Error::Probe { probe, source }),
+        )
+    });
+    let results = results.collect();
+    Ok((ebpf, results))
+}
+
+/// Makes the maps, with their content. No program is loaded yet.
+pub fn open(facts: &Facts, buffer_bytes: u32) -> Result<Ebpf, Error> {
     if OBJECT.is_empty() {
         return Err(Error::NoObject);
     }
@@ -188,23 +216,7 @@ pub fn attach_each(
             }
         })?;
     fill_handlers(&mut ebpf, facts)?;
-    let btf = match (mode, &facts.functions) {
-        (Mode::Kprobe, _) => None,
-        (Mode::Typed | Mode::Trampoline, Some(functions)) => {
-            Some(Btf::parse(functions, Endianness::Little)?)
-        }
-        // Ids of functions are those of the running kernel, whatever file the offsets come from.
-        (Mode::Typed | Mode::Trampoline, None) => Some(Btf::from_sys_fs()?),
-    };
-    let results = mode.probes().iter().map(|&probe| {
-        let result = hang(&mut ebpf, &probe, btf.as_ref());
-        (
-            probe,
-            result.map_err(|source| Error::Probe { probe, source }),
-        )
-    });
-    let results = results.collect();
-    Ok((ebpf, results))
+    Ok(ebpf)
 }
 
 fn fill_handlers(ebpf: &mut Ebpf, facts: &Facts) -> Result<(), Error> {
@@ -213,9 +225,9 @@ fn fill_handlers(ebpf: &mut Ebpf, facts: &Facts) -> Result<(), Error> {
     let Some(map) = ebpf.map_mut(NAME) else {
         return Err(Error::NoObject);
     };
-    let mut map = HashMap::<&mut MapData, u64, u32>::try_from(map).map_err(error)?;
-    for (address, kind) in facts.handlers() {
-        map.insert(address, kind, 0).map_err(error)?;
+    let mut map = HashMap::<&mut MapData, u64, u64>::try_from(map).map_err(error)?;
+    for (address, handler) in facts.handlers() {
+        map.insert(address, handler.to_bits(), 0).map_err(error)?;
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 pub mod btf;
 pub mod clock;
 pub mod handlers;
+pub mod keys;
 pub mod load;
 pub mod loss;
 pub mod netns;

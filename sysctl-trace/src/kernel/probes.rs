@@ -50,14 +50,17 @@ pub enum By {
     RawTracepoint,
 }
 
-/// The functions that are watched.
-pub const FUNCTIONS: [&str; 4] = [
+/// The functions that programs are loaded for.
+pub const FUNCTIONS: [&str; 5] = [
+    SURVEY_TARGET,
     COPY_NET_NS,
     SYSCTL_CORE_NET_EXIT,
     NETNS_INSTALL,
     PROC_SYS_WRITE,
 ];
 
+/// What the survey of keys walks over: all open files.
+pub const SURVEY_TARGET: &str = "bpf_iter_task_file";
 const COPY_NET_NS: &str = "copy_net_ns";
 const SYSCTL_CORE_NET_EXIT: &str = "sysctl_core_net_exit";
 const NETNS_INSTALL: &str = "netns_install";

@@ -1,10 +1,12 @@
 //! Addresses of kernel objects, from /proc/kallsyms.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fs::File,
-    io::{self, Read},
+    io::{self, BufRead as _, BufReader, Read},
 };
+
+use smol_str::SmolStr;
 
 /// Where the kernel lists its symbols.
 pub const KALLSYMS: &str = "/proc/kallsyms";
@@ -71,6 +73,25 @@ impl Symbols {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+}
+
+/// Names of functions by their addresses, of those that were asked for, in modules too. Of several
+/// names of one address the last.
+pub fn names(wanted: &HashSet<u64>) -> io::Result<HashMap<u64, SmolStr>> {
+    let mut names = HashMap::new();
+    for line in BufReader::new(File::open(KALLSYMS)?).split(b'\n') {
+        let line = line?;
+        let Some((address, name)) = split(&line) else {
+            continue;
+        };
+        if let Some(address) = parse(address)
+            && wanted.contains(&address)
+        {
+            let name = name.split(|&byte| byte == b'\t').next().unwrap_or(name);
+            names.insert(address, SmolStr::new(String::from_utf8_lossy(name)));
+        }
+    }
+    Ok(names)
 }
 
 /// Address and name of a line: `ffffffff81000000 T name`; `\t[module]` follows in those of modules.

@@ -2,6 +2,7 @@
 //!
 //! Facts come from [`Support`], [`rules`] make checks of them, and what is here tells them.
 
+mod keys;
 mod rules;
 
 use std::io::{self, Write as _};
@@ -16,6 +17,9 @@ use crate::kernel::support::Support;
 
 /// Looks, and tells. Ends with status 1 where a check fails.
 pub fn doctor(args: &args::Doctor) -> anyhow::Result<Exit> {
+    if args.keys {
+        return keys::keys(args);
+    }
     let support = Support::find(args.btf.as_ref(), args.attach.modes());
     let checks = checks(&support);
     let worst = checks
