@@ -37,7 +37,10 @@ impl Filter {
     /// Whether the event is to be shown.
     pub fn passes(&self, event: &Event) -> bool {
         let action = event.event.action;
-        if matches!(action, Action::EventsLost | Action::TraceStart) {
+        if matches!(
+            action,
+            Action::EventsLost | Action::TraceStart | Action::TraceEnd
+        ) {
             return true;
         }
         self.action.admit(Some(action))

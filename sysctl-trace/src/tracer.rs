@@ -235,10 +235,13 @@ impl Tracer {
     /// last.
     pub fn drain(&mut self, events: &mut Vec<Event>) -> Result<(), Error> {
         events.extend(self.start.take());
+        let now_ns = clock::boottime_ns();
         while self.take(events) {}
         self.look(events)?;
         self.attributor
             .release_all(events, &self.assembler.processes.homes);
+        let until_ns = now_ns.saturating_sub(ON_THE_WAY_NS);
+        self.whole_until_ns = self.whole_until_ns.max(until_ns);
         Ok(())
     }
 

@@ -393,7 +393,8 @@ pub fn nanoseconds(time: &str) -> Result<i128> {
         .as_nanosecond())
 }
 
-/// Reads and checks a whole stream: the events after its start, and what is wrong with it, in words.
+/// Reads and checks a whole stream: the events between its start and its end, and what is wrong with
+/// it, in words.
 ///
 /// # Errors
 /// When the file cannot be read.
@@ -402,7 +403,8 @@ pub fn read(path: &Path) -> Result<(Vec<Event>, Vec<String>)> {
     let (mut events, mut wrong) = parse(&bytes);
     let node = fs::metadata("/proc/1/ns/net").context("the node's namespace")?;
     wrong.extend(check::start(&events, node.ino()));
-    events.retain(|event| event.event.action != Action::TraceStart);
+    wrong.extend(check::end(&events));
+    events.retain(|event| !matches!(event.event.action, Action::TraceStart | Action::TraceEnd));
     Ok((events, wrong))
 }
 

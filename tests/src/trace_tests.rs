@@ -1,8 +1,10 @@
 use super::*;
 
-const WRITE: &str = r#"{"@timestamp":"2026-11-22T07:40:34.939150120Z","schema":{"name":"sysctl-trace","version":"1.2"},"event":{"kind":"event","category":["configuration"],"type":["change"],"action":"sysctl-write","outcome":"success","sequence":1,"boottime_ns":7,"duration":3},"host":{"name":"node","boot":{"id":"b"}},"process":{"pid":5,"name":"sh","executable_name":"sh","executable":"/bin/sh","args":["sh"],"start":"2026-11-22T07:40:34.000000001Z","entity_id":"b-5-1","thread":{"id":5,"capabilities":{"effective":[]}},"user":{"id":"0"},"group":{"id":"0"},"parent":{"pid":1,"name":"init","start":"2026-11-22T07:40:30.000000001Z","entity_id":"b-1-1"},"ancestors":[{"pid":1,"name":"init","start":"2026-11-22T07:40:30.000000001Z","entity_id":"b-1-1"}],"cgroup":"/","namespaces":{"net":1,"pid":2,"mnt":3,"user":4,"cgroup":5},"enrichment":"complete"},"component":{"name":"program","confidence":"inferred","evidence":[]},"sysctl":{"key":"vm.swappiness","path":"vm/swappiness","type":"int","requested":"1","old":"2","new":"1","position":0,"size":2,"written":2},"trace":{"session":"s","truncated":[]}}"#;
-const LOST: &str = r#"{"@timestamp":"2026-11-22T07:40:35.939150120Z","schema":{"name":"sysctl-trace","version":"1.2"},"event":{"kind":"metric","category":["host"],"type":["info"],"action":"events-lost","outcome":"unknown","sequence":2,"boottime_ns":8},"host":{"name":"node","boot":{"id":"b"}},"trace":{"session":"s","truncated":[],"lost":{"ring_full":1,"in_flight":0,"probe_missed":0,"unreadable":0},"since_boottime_ns":6}}"#;
-const START: &str = r#"{"@timestamp":"2026-11-22T07:40:34.939150120Z","schema":{"name":"sysctl-trace","version":"1.2"},"event":{"kind":"event","category":["host"],"type":["start"],"action":"trace-start","outcome":"success","sequence":1,"boottime_ns":6},"host":{"name":"node","boot":{"id":"b"}},"netns":{"inum":9},"trace":{"session":"s","truncated":[],"filters":{"key":["vm.*"]}}}"#;
+const WRITE: &str = r#"{"@timestamp":"2026-11-22T07:40:34.939150120Z","schema":{"name":"sysctl-trace","version":"1.3"},"event":{"kind":"event","category":["configuration"],"type":["change"],"action":"sysctl-write","outcome":"success","sequence":1,"boottime_ns":7,"duration":3},"host":{"name":"node","boot":{"id":"b"}},"process":{"pid":5,"name":"sh","executable_name":"sh","executable":"/bin/sh","args":["sh"],"start":"2026-11-22T07:40:34.000000001Z","entity_id":"b-5-1","thread":{"id":5,"capabilities":{"effective":[]}},"user":{"id":"0"},"group":{"id":"0"},"parent":{"pid":1,"name":"init","start":"2026-11-22T07:40:30.000000001Z","entity_id":"b-1-1"},"ancestors":[{"pid":1,"name":"init","start":"2026-11-22T07:40:30.000000001Z","entity_id":"b-1-1"}],"cgroup":"/","namespaces":{"net":1,"pid":2,"mnt":3,"user":4,"cgroup":5},"enrichment":"complete"},"component":{"name":"program","confidence":"inferred","evidence":[]},"sysctl":{"key":"vm.swappiness","path":"vm/swappiness","type":"int","requested":"1","old":"2","new":"1","position":0,"size":2,"written":2},"trace":{"session":"s","truncated":[]}}"#;
+const LOST: &str = r#"{"@timestamp":"2026-11-22T07:40:35.939150120Z","schema":{"name":"sysctl-trace","version":"1.3"},"event":{"kind":"metric","category":["host"],"type":["info"],"action":"events-lost","outcome":"unknown","sequence":2,"boottime_ns":8},"host":{"name":"node","boot":{"id":"b"}},"trace":{"session":"s","truncated":[],"lost":{"ring_full":1,"in_flight":0,"probe_missed":0,"unreadable":0},"since_boottime_ns":6}}"#;
+const START: &str = r#"{"@timestamp":"2026-11-22T07:40:34.939150120Z","schema":{"name":"sysctl-trace","version":"1.3"},"event":{"kind":"event","category":["host"],"type":["start"],"action":"trace-start","outcome":"success","sequence":1,"boottime_ns":6},"host":{"name":"node","boot":{"id":"b"}},"netns":{"inum":9},"trace":{"session":"s","truncated":[],"filters":{"key":["vm.*"]}}}"#;
+
+const END: &str = r#"{"@timestamp":"2026-11-22T07:40:36.939150120Z","schema":{"name":"sysctl-trace","version":"1.3"},"event":{"kind":"event","category":["host"],"type":["end"],"action":"trace-end","outcome":"success","sequence":3,"boottime_ns":9},"host":{"name":"node","boot":{"id":"b"}},"trace":{"session":"s","truncated":[],"end":{"reason":"signal","events":3,"lost":{"ring_full":1,"in_flight":0,"probe_missed":0,"unreadable":0}}}}"#;
 
 fn wrong(lines: &str) -> Vec<String> {
     parse(lines.as_bytes()).1
@@ -23,7 +25,7 @@ fn each_wrong_line_is_told() {
         ("939150120Z", "939150120+00:00"),
         ("T07:40:34.9", "T27:40:34.9"),
         (r#""name":"sysctl-trace""#, r#""name":"other""#),
-        (r#""version":"1.2""#, r#""version":"2.0""#),
+        (r#""version":"1.3""#, r#""version":"2.0""#),
         (r#""sequence":1"#, r#""sequence":2"#),
         (r#""sequence":1"#, r#""sequence":"1""#),
         (r#""kind":"event""#, r#""kind":"metric""#),
@@ -80,6 +82,28 @@ fn a_stream_begins_with_its_start() {
     assert!(check::start(&events[1..], 9).is_some());
     assert!(check::start(&[], 9).is_some());
     assert!(check::start(&[&events[..1], &events[..]].concat(), 9).is_some());
+}
+
+#[test]
+fn a_stream_ends_with_its_end() {
+    let (events, wrong) = parse(format!("{WRITE}\n{LOST}\n{END}\n").as_bytes());
+    assert_eq!(wrong, [""; 0]);
+    assert_eq!(check::end(&events), None);
+    assert!(check::end(&events[..2]).is_some(), "without it");
+    assert!(check::end(&[]).is_some());
+    let twice = [&events[2..], &events[..]].concat();
+    assert!(check::end(&twice).is_some());
+    assert!(check::end(&events[1..]).is_none());
+    let without_loss = [events[0].clone(), events[2].clone()];
+    assert!(check::end(&without_loss).is_some());
+    for (old, new) in [
+        (r#""events":3"#, r#""events":2"#),
+        (r#""reason":"signal""#, r#""reason":"boredom""#),
+    ] {
+        let other = END.replace(old, new);
+        let (events, _) = parse(format!("{WRITE}\n{LOST}\n{other}\n").as_bytes());
+        assert!(check::end(&events).is_some(), "{new}");
+    }
 }
 
 #[test]

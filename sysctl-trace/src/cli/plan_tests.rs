@@ -161,7 +161,7 @@ fn refusals_name_option_value_and_reason() {
             &["--action", "!sysctl"],
             "invalid value '!sysctl' for '--action <ACTION>': \
              must be one of netns-create, netns-destroy, sysctl-write, netns-enter, netns-bind, \
-             events-lost, trace-start, sysctl-drift",
+             events-lost, trace-start, sysctl-drift, sysctl-register, sysctl-unregister, trace-end",
         ),
         (
             &["--pid", "x"],

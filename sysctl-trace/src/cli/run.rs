@@ -6,16 +6,19 @@ use anyhow::Context as _;
 use rustix::process::{Pid, kill_process};
 use tokio::process::{Child, Command};
 
-use crate::cli::{
-    exit::Exit,
-    notice,
-    plan::{Plan, Run},
-    privileges,
-    session::{Error, Session},
-    signals::{Signal, Signals},
-    source::Source,
-    tree::Tree,
-    verdicts::Verdicts,
+use crate::{
+    cli::{
+        exit::Exit,
+        notice,
+        plan::{Plan, Run},
+        privileges,
+        session::{Error, Session},
+        signals::{Signal, Signals},
+        source::Source,
+        tree::Tree,
+        verdicts::Verdicts,
+    },
+    event::EndReason,
 };
 
 /// How the command came to its end, as far as this process waits for it.
@@ -43,6 +46,11 @@ pub async fn run(mut plan: Plan<Run>, started: Instant) -> anyhow::Result<Exit> 
             let exit = not_started(&error);
             let error = anyhow::Error::new(error);
             notice::error(&error.context(format!("cannot run {}", program.display())));
+            if let Err(error) = session.abandon().await
+                && !error.is_closed()
+            {
+                notice::error(&anyhow::Error::new(error));
+            }
             return Ok(exit);
         }
     };
@@ -65,7 +73,12 @@ async fn trace<S: Source>(
     // The command has been executed by now, with all that this process was given.
     let given_back = privileges::give_back();
     let (end, so_far) = until_end(session, child, signals).await;
-    session.finish(so_far).await?;
+    let reason = match &end {
+        Ok(End::Status(_)) => EndReason::CommandEnded,
+        Ok(End::Signal(_)) => EndReason::Signal,
+        Err(_) => EndReason::Error,
+    };
+    session.finish(so_far, reason).await?;
     given_back?;
     let exit = match end.context("cannot wait for the command")? {
         End::Status(status) => Exit::of_command(status),

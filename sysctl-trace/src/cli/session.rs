@@ -18,7 +18,7 @@ use crate::{
         tree::Tree,
         verdicts::Verdicts,
     },
-    event::{Action, Event, NetnsId, Outcome},
+    event::{Action, Category, End, EndReason, Event, Kind, NetnsId, Outcome, Type},
     filter::Filter,
     kernel::clock,
     ledger::{At, Ledger, Limits, Place},
@@ -68,6 +68,10 @@ pub struct Session<S> {
     bound: Vec<(NetnsId, u32)>,
     /// Tells that the trace began: what all events of our own have in common.
     start: Option<Event>,
+    /// When the last of the lines was over, in nanoseconds since boot.
+    shown_ns: u64,
+    /// When the first event was over that passed the filters and was one too many.
+    left_out_ns: Option<u64>,
     sequence: u64,
     events: Vec<Event>,
     quiet: bool,
@@ -167,6 +171,8 @@ impl<S: Source> Session<S> {
             ledger: Ledger::new(Limits::default()),
             bound: Vec::new(),
             start: None,
+            shown_ns: 0,
+            left_out_ns: None,
             sequence: 0,
             events: Vec::new(),
             quiet: output.quiet,
@@ -277,9 +283,15 @@ impl<S: Source> Session<S> {
             if !passes && !enough {
                 self.summary.add_filtered();
             }
+            let ended_ns = event.event.ended_ns();
+            if passes && enough {
+                let earlier = self.left_out_ns.unwrap_or(u64::MAX);
+                self.left_out_ns = Some(earlier.min(ended_ns));
+            }
             if !passes || enough {
                 continue;
             }
+            self.shown_ns = self.shown_ns.max(ended_ns);
             if event.event.action == Action::TraceStart {
                 self.start = Some(event.clone());
                 event.trace.filters.clone_from(&self.filters);
@@ -305,12 +317,19 @@ impl<S: Source> Session<S> {
         Ok(())
     }
 
-    /// Takes what the kernel has recorded up to now, writes what can be written and tells the
-    /// summary. `so_far` is how the trace went until here; a reader who is gone is no failure.
-    pub async fn finish(&mut self, so_far: Result<(), Error>) -> anyhow::Result<()> {
-        let result = match so_far {
-            Ok(()) => self.drain().await,
-            Err(error @ (Error::Source(_) | Error::Json(_))) => self.flush().await.and(Err(error)),
+    /// Takes what the kernel has recorded up to now, tells that the trace ends, writes what can be
+    /// written and tells the summary. `so_far` is how the trace went until here, `reason` why it ends
+    /// where it went well; a reader who is gone is no failure.
+    pub async fn finish(
+        &mut self,
+        so_far: Result<(), Error>,
+        reason: EndReason,
+    ) -> anyhow::Result<()> {
+        let result = match so_far.and_then(|()| self.drain()) {
+            Ok(()) => self.end(reason).await,
+            Err(error @ (Error::Source(_) | Error::Json(_))) => {
+                self.end(EndReason::Error).await.and(Err(error))
+            }
             Err(error @ (Error::Sink(_) | Error::Stalled(_))) => Err(error),
         };
         let closed = result.as_ref().is_err_and(Error::is_closed);
@@ -321,10 +340,60 @@ impl<S: Source> Session<S> {
         result.context("the trace is not complete")
     }
 
-    async fn drain(&mut self) -> Result<(), Error> {
+    /// Ends a trace that was of no use: without a summary.
+    pub async fn abandon(&mut self) -> Result<(), Error> {
+        self.drain()?;
+        self.end(EndReason::Error).await
+    }
+
+    fn drain(&mut self) -> Result<(), Error> {
         self.source.drain(&mut self.events)?;
-        self.take()?;
+        self.take()
+    }
+
+    /// Tells that the trace ends, and writes what can be written.
+    async fn end(&mut self, reason: EndReason) -> Result<(), Error> {
+        self.events.clear();
+        if let Some(start) = &self.start {
+            let moment_ns = self.whole_until_ns(reason);
+            let mut event = Event {
+                timestamp: Epoch(clock::realtime_minus_boottime_ns()).moment(moment_ns),
+                netns: None,
+                ..start.clone()
+            };
+            event.event.kind = Kind::Event;
+            event.event.category = [Category::Host];
+            event.event.type_ = [Type::End];
+            event.event.action = Action::TraceEnd;
+            event.event.outcome = Outcome::Success;
+            event.event.boottime_ns = moment_ns;
+            event.trace.watched = Vec::new();
+            event.trace.keys = None;
+            event.trace.end = Some(End {
+                reason,
+                events: self.sequence + 1,
+                lost: self.source.lost(),
+            });
+            self.events.push(event);
+            self.take()?;
+        }
         self.flush().await
+    }
+
+    /// Up to when nothing is missing in the lines, in nanoseconds since boot: what happened in the last
+    /// moment may still have been on its way, and what is beyond the wanted number of events is not
+    /// shown.
+    fn whole_until_ns(&self, reason: EndReason) -> u64 {
+        let until_ns = match reason {
+            EndReason::Signal | EndReason::CommandEnded | EndReason::Limit => {
+                self.source.whole_until_ns().max(self.shown_ns)
+            }
+            EndReason::Error => self.shown_ns,
+        };
+        match self.left_out_ns {
+            Some(left_out_ns) => until_ns.min(left_out_ns.saturating_sub(1)),
+            None => until_ns,
+        }
     }
 
     async fn flush(&mut self) -> Result<(), Error> {
@@ -393,11 +462,12 @@ const fn is_about_trace(action: Action) -> bool {
     )
 }
 
-/// Whether such an event is a row of the table. That the trace began was told by the notice.
+/// Whether a network namespace was made.
 fn is_new(event: &Event) -> bool {
     event.event.action == Action::NetnsCreate && event.event.outcome == Outcome::Success
 }
 
+/// Whether such an event is a row of the table. That the trace began and ended is told beside it.
 const fn has_row(action: Action) -> bool {
     !matches!(action, Action::TraceStart | Action::TraceEnd)
 }

@@ -82,7 +82,7 @@ fn what_is_shown_is_numbered_without_holes() {
         for _ in 0..4 {
             session.step().await.unwrap();
         }
-        session.finish(Ok(())).await.unwrap();
+        session.finish(Ok(()), EndReason::Signal).await.unwrap();
         assert_eq!(session.exit(Exit::Done), Exit::Done);
     });
     let batch = [
@@ -112,7 +112,7 @@ fn enough_is_enough_but_loss_is_still_told() {
         session.left = Some(2);
         session.step().await.unwrap();
         assert!(session.is_full());
-        session.finish(Ok(())).await.unwrap();
+        session.finish(Ok(()), EndReason::Signal).await.unwrap();
     });
     let actions: Vec<String> = sequence_and_actions(&path)
         .into_iter()
@@ -134,9 +134,10 @@ fn the_first_line_tells_the_filters() {
         session.left = Some(1);
         session.step().await.unwrap();
         assert!(!session.is_full(), "the start does not count");
-        session.finish(Ok(())).await.unwrap();
+        session.finish(Ok(()), EndReason::Signal).await.unwrap();
     });
-    let want = [(1, "trace-start".to_owned()), (2, "events-lost".to_owned())];
+    let names = ["trace-start", "events-lost", "trace-end"];
+    let want: Vec<(u64, String)> = (1..).zip(names.map(str::to_owned)).collect();
     assert_eq!(sequence_and_actions(&path), want);
     let lines = lines(&path);
     assert_eq!(
@@ -144,6 +145,79 @@ fn the_first_line_tells_the_filters() {
         serde_json::json!({"key": ["vm.*"]})
     );
     assert!(lines[1]["trace"].get("filters").is_none());
+    assert!(lines[2]["trace"].get("filters").is_none());
+}
+
+/// The last line of a trace of these batches, with `left` events wanted, that goes as `so_far` says.
+fn end_of(mut source: Fake, left: Option<u64>, so_far: Result<(), Error>) -> Value {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trace");
+    source.whole_until_ns = [500_000_000].into();
+    source.lost.ring_full = 12;
+    block_on(async {
+        let mut session = session(source, &path, Filter::default());
+        session.left = left;
+        session.step().await.unwrap();
+        let is_error = so_far.is_err();
+        let ended = session.finish(so_far, EndReason::Limit).await;
+        assert_eq!(ended.is_err(), is_error);
+    });
+    let lines = lines(&path);
+    let last = lines.last().unwrap();
+    let of_end = |line: &&Value| line["event"]["action"] == "trace-end";
+    assert_eq!(lines.iter().filter(of_end).count(), 1);
+    assert_eq!(last["event"]["action"], "trace-end");
+    assert_eq!(last["event"]["sequence"], lines.len());
+    assert_eq!(last["trace"]["end"]["events"], lines.len());
+    assert_eq!(last["trace"]["end"]["lost"]["ring_full"], 12);
+    assert!(last.get("netns").is_none());
+    last.clone()
+}
+
+fn at(boottime_ns: u64) -> Event {
+    let mut event = samples::write("1", "2", "1");
+    event.event.boottime_ns = boottime_ns;
+    event.event.duration = Some(1000);
+    event
+}
+
+#[test]
+fn the_last_line_tells_up_to_when_all_is_there() {
+    let start = samples::started;
+    // Everything was drained.
+    let end = end_of(source(&[&[start(), at(150_000_000)]]), None, Ok(()));
+    assert_eq!(end["trace"]["end"]["reason"], "limit");
+    assert_eq!(end["event"]["boottime_ns"], 500_000_000);
+    // The second and the third write are not shown.
+    let batch = [start(), at(150_000_000), at(300_000_000), at(200_000_000)];
+    let end = end_of(source(&[&batch]), Some(1), Ok(()));
+    assert_eq!(end["event"]["boottime_ns"], 200_000_999);
+    // What was not read may have been at any time after the last line.
+    let failed = serde_json::from_str::<u32>("x").unwrap_err();
+    let end = end_of(
+        source(&[&[start(), at(150_000_000)]]),
+        None,
+        Err(failed.into()),
+    );
+    assert_eq!(end["trace"]["end"]["reason"], "error");
+    assert_eq!(end["event"]["boottime_ns"], 150_001_000);
+}
+
+#[test]
+fn a_command_that_did_not_start_leaves_a_whole_stream() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trace");
+    block_on(async {
+        let source = Fake {
+            rest: vec![samples::started()],
+            ..Fake::default()
+        };
+        let mut session = session(source, &path, Filter::default());
+        session.abandon().await.unwrap();
+    });
+    let want = [(1, "trace-start".to_owned()), (2, "trace-end".to_owned())];
+    assert_eq!(sequence_and_actions(&path), want);
+    assert_eq!(lines(&path)[1]["trace"]["end"]["reason"], "error");
 }
 
 #[test]
@@ -156,7 +230,7 @@ fn the_ledger_learns_from_what_is_not_shown() {
         let mut session = session(source(&[&batch]), &path, only(&["vm.*"]));
         session.filters = [("key".to_owned(), vec!["vm.*".to_owned()])].into();
         session.left = Some(0);
-        session.finish(Ok(())).await.unwrap();
+        session.finish(Ok(()), EndReason::Signal).await.unwrap();
         let ledger = session.ledger();
         let place = Place::Netns(samples::created().netns.unwrap().id());
         let history = &ledger.namespace(place).unwrap().keys["net.core.somaxconn"];
@@ -172,7 +246,7 @@ fn the_ledger_learns_from_what_is_not_shown() {
         );
         assert!(ledger.window().gaps.is_empty());
     });
-    assert_eq!(lines(&path).len(), 1);
+    assert_eq!(lines(&path).len(), 2);
 }
 
 #[test]
@@ -236,7 +310,7 @@ fn visits_of_our_own_are_not_told_and_drift_is() {
         let namespace = session.ledger().namespace(Place::Netns(netns)).unwrap();
         let value = namespace.keys["net.core.somaxconn"].value();
         assert_eq!(value.unwrap(), "4096");
-        session.finish(Ok(())).await.unwrap();
+        session.finish(Ok(()), EndReason::Signal).await.unwrap();
     });
     let names = [
         "trace-start",
@@ -244,6 +318,7 @@ fn visits_of_our_own_are_not_told_and_drift_is() {
         "netns-enter",
         "netns-enter",
         "sysctl-drift",
+        "trace-end",
     ];
     let want: Vec<(u64, String)> = (1..).zip(names.map(str::to_owned)).collect();
     assert_eq!(sequence_and_actions(&path), want);
@@ -290,7 +365,7 @@ fn a_step_can_be_given_up_at_any_time() {
             })
             .await;
         }
-        session.finish(Ok(())).await.unwrap();
+        session.finish(Ok(()), EndReason::Signal).await.unwrap();
     });
     assert_eq!(lines(&path).len(), 2);
 }
@@ -306,7 +381,7 @@ fn a_reader_who_leaves_is_no_failure() {
         drop(reader);
         let error = session.step().await.unwrap_err();
         assert!(error.is_closed(), "{error:?}");
-        session.finish(Err(error)).await.unwrap();
+        session.finish(Err(error), EndReason::Signal).await.unwrap();
     });
     drop(writer);
 }
@@ -318,7 +393,10 @@ fn a_full_device_is_a_failure() {
         let mut session = session(source, Path::new("/dev/full"), Filter::default());
         session.step().await.unwrap();
         let error = session.step().await.unwrap_err();
-        let error = session.finish(Err(error)).await.unwrap_err();
+        let error = session
+            .finish(Err(error), EndReason::Signal)
+            .await
+            .unwrap_err();
         assert_eq!(
             format!("{error:#}"),
             "the trace is not complete: cannot write to /dev/full (lines missing: 1): \
@@ -336,7 +414,7 @@ fn a_reader_who_takes_nothing_is_not_waited_for_for_ever() {
         let mut session = session(source(&[&many]), Path::new(&path), Filter::default());
         session.step().await.unwrap();
         tokio::time::pause();
-        let error = session.finish(Ok(())).await.unwrap_err();
+        let error = session.finish(Ok(()), EndReason::Signal).await.unwrap_err();
         assert!(format!("{error:#}").contains("takes no more"), "{error:#}");
     });
     // What it did take is there.
@@ -359,9 +437,10 @@ fn a_table_begins_with_its_header() {
         session.step().await.unwrap();
         let header = std::fs::read_to_string(&path).unwrap();
         assert!(header.starts_with("TIME (UTC)"), "{header}");
-        session.finish(Ok(())).await.unwrap();
+        session.finish(Ok(()), EndReason::Signal).await.unwrap();
     });
     let text = std::fs::read_to_string(&path).unwrap();
+    // The end is no row of it.
     assert_eq!(text.lines().count(), 2);
     assert!(text.contains("4096 (node 2048)"));
 }
@@ -391,7 +470,7 @@ fn a_tree_narrows_and_learns_from_what_filters_hide() {
         let batch = [hidden, write(7, &[1]), write(101, &[1])];
         let mut session = session(source(&[&batch]), &path, only(&["net.*"]));
         session.tree = Some(Tree::new(100));
-        session.finish(Ok(())).await.unwrap();
+        session.finish(Ok(()), EndReason::Signal).await.unwrap();
     });
     let pids: Vec<Value> = lines(&path)
         .iter()

@@ -14,6 +14,7 @@ use crate::{
         session::{Error, Session},
         source::Source,
     },
+    event::EndReason,
     ledger::Place,
     recorder::{
         desk::Desk,
@@ -66,8 +67,8 @@ pub async fn watch(
     session.reader = live.as_ref().and_then(|(live, _)| live.pid());
     let end = async {
         tokio::select! {
-            _ = signals.next() => {}
-            () = expire(plan.command.timeout) => {}
+            _ = signals.next() => EndReason::Signal,
+            () = expire(plan.command.timeout) => EndReason::Limit,
         }
     };
     let recorder = Recorder {
@@ -75,8 +76,11 @@ pub async fn watch(
         desk: Desk::new(plan.tracer.settle + PATIENCE),
         live,
     };
-    let so_far = until(&mut session, recorder, end).await;
-    session.finish(so_far).await?;
+    let (so_far, reason) = match until(&mut session, recorder, end).await {
+        Ok(reason) => (Ok(()), reason),
+        Err(error) => (Err(error), EndReason::Error),
+    };
+    session.finish(so_far, reason).await?;
     Ok(session.exit(Exit::Done))
 }
 
@@ -156,19 +160,20 @@ fn live(
     }
 }
 
-/// Shows events and answers questions until `end`, or until there are enough events.
+/// Shows events and answers questions until `end`, or until there are enough events; returns why it
+/// ends.
 async fn until<S: Source>(
     session: &mut Session<S>,
     mut recorder: Recorder,
-    end: impl Future<Output = ()>,
-) -> Result<(), Error> {
+    end: impl Future<Output = EndReason>,
+) -> Result<EndReason, Error> {
     tokio::pin!(end);
     while !session.is_full() {
         let is_waiting = recorder.is_waiting();
         let Recorder { server, live, .. } = &mut recorder;
         tokio::select! {
             biased;
-            () = &mut end => break,
+            reason = &mut end => return Ok(reason),
             question = asked(server.as_mut()) => recorder.take(question, session),
             looked = look(live.as_mut()) => recorder.looked(looked, session),
             () = tokio::time::sleep(LOOK_EVERY), if is_waiting => {}
@@ -178,7 +183,7 @@ async fn until<S: Source>(
         // However many events there are: those who ask are served by tasks of their own.
         tokio::task::yield_now().await;
     }
-    Ok(())
+    Ok(EndReason::Limit)
 }
 
 /// What there is to do about live values.

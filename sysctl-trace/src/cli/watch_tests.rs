@@ -50,8 +50,12 @@ fn block_on(future: impl Future<Output = ()>) {
 fn time_ends_it() {
     block_on(async {
         let mut session = session(2);
-        let end = expire(Some(Duration::from_secs(3600)));
-        until(&mut session, recorder(None), end).await.unwrap();
+        let end = async {
+            expire(Some(Duration::from_secs(3600))).await;
+            EndReason::Limit
+        };
+        let ended = until(&mut session, recorder(None), end).await;
+        assert_eq!(ended.unwrap(), EndReason::Limit);
     });
 }
 
@@ -60,9 +64,9 @@ fn the_count_ends_it() {
     block_on(async {
         let mut session = session(2);
         session.left = Some(3);
-        until(&mut session, recorder(None), expire(None))
-            .await
-            .unwrap();
+        let end = std::future::pending();
+        let ended = until(&mut session, recorder(None), end).await;
+        assert_eq!(ended.unwrap(), EndReason::Limit);
         assert!(session.is_full());
     });
 }
@@ -72,9 +76,9 @@ fn busy_sources_do_not_delay_the_end() {
     block_on(async {
         let mut session = session(1000);
         session.left = Some(1000);
-        until(&mut session, recorder(None), std::future::ready(()))
-            .await
-            .unwrap();
+        let end = std::future::ready(EndReason::Signal);
+        let ended = until(&mut session, recorder(None), end).await;
+        assert_eq!(ended.unwrap(), EndReason::Signal);
         assert_eq!(session.left, Some(1000));
     });
 }
@@ -104,6 +108,7 @@ fn who_asks_is_told_what_came_before() {
             while !asker.is_finished() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
+            EndReason::Signal
         };
         until(&mut session, recorder(Some(server)), end)
             .await

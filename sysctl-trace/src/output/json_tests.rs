@@ -227,6 +227,15 @@ struct Trace {
     since_boottime_ns: Option<u64>,
     #[serde(default)]
     filters: BTreeMap<String, Vec<String>>,
+    end: Option<End>,
+}
+
+#[derive(Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+struct End {
+    reason: String,
+    events: u64,
+    lost: Lost,
 }
 
 #[derive(Debug, Deserialize, PartialEq)]

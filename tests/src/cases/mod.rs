@@ -158,6 +158,12 @@ pub const CASES: &[Case] = &[
         run: ending::by_signal,
     },
     Case {
+        name: "ends",
+        kernels: Kernels::All,
+        deadline: Duration::from_secs(90),
+        run: ending::by_itself,
+    },
+    Case {
         name: "kill",
         kernels: Kernels::All,
         deadline: Duration::from_secs(90),

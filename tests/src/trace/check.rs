@@ -107,6 +107,10 @@ fn shape(event: &Event) -> Result<()> {
         event.trace.filters.is_empty() || event.event.action == Action::TraceStart,
         "filters out of place",
     )?;
+    sure(
+        event.trace.end.is_some() == (event.event.action == Action::TraceEnd),
+        "an end out of place",
+    )?;
     event.process.as_ref().map_or(Ok(()), process)
 }
 
@@ -165,6 +169,38 @@ pub fn start(events: &[Event], node: u64) -> Option<String> {
     }
     let count = starts.count();
     (count > 1).then(|| format!("{count} times trace-start"))
+}
+
+/// A stream ends with one line that tells so, and how much there was. What is wrong with that, in
+/// words.
+pub fn end(events: &[Event]) -> Option<String> {
+    let is_end = |event: &&Event| event.event.action == Action::TraceEnd;
+    let Some(last) = events.last().filter(is_end) else {
+        return Some("the last line is no trace-end".to_owned());
+    };
+    let count = events.iter().filter(is_end).count();
+    if count > 1 {
+        return Some(format!("{count} times trace-end"));
+    }
+    let Some(end) = &last.trace.end else {
+        return Some("trace-end says nothing of the end".to_owned());
+    };
+    if !["signal", "command-ended", "limit", "error"].contains(&end.reason.as_str()) {
+        return Some(format!("an end for no known reason: {}", end.reason));
+    }
+    if end.events != last.event.sequence {
+        let (events, sequence) = (end.events, last.event.sequence);
+        return Some(format!(
+            "{events} lines at the end, which is the {sequence}th"
+        ));
+    }
+    let told: u64 = events
+        .iter()
+        .filter_map(|event| event.trace.lost)
+        .map(|lost| lost.total())
+        .sum();
+    let lost = end.lost.total();
+    (lost != told).then(|| format!("{lost} lost by the end, and {told} by the lines before"))
 }
 
 /// What does not hold between lines, in words.
