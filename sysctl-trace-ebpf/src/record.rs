@@ -17,6 +17,10 @@ pub const TEXT_MAX: usize = 4095;
 pub const REQUESTED_MAX: usize = 1024;
 /// Bytes of a key's memory that are recorded at most, before and after.
 pub const VALUE_MAX: usize = 256;
+/// Keys of a table that are told at most.
+pub const TABLE_ENTRIES_MAX: u32 = 96;
+/// Bytes of a key's memory that are told at most as its table comes to be: those of a number.
+pub const TABLE_VALUE_MAX: usize = 8;
 
 /// [`Header::kind`] of a [`NetnsDestroy`].
 pub const KIND_NETNS_DESTROY: u32 = 1;
@@ -75,6 +79,8 @@ pub const CUT_EXECUTABLE: u32 = 1 << 6;
 pub const CUT_OLD_UNREADABLE: u32 = 1 << 7;
 /// The value after could not be read.
 pub const CUT_NEW_UNREADABLE: u32 = 1 << 8;
+/// There are more keys in the table than are told.
+pub const CUT_TABLE: u32 = 1 << 16;
 
 /// A piece of a record's text.
 #[cfg_attr(
@@ -228,13 +234,16 @@ pub struct Deed {
     pub somaxconn: i32,
     /// New namespace: the same in the initial network namespace.
     pub init_somaxconn: i32,
-    /// Write: path of the key from the leaf upwards, each name followed by NUL.
+    /// Write: path of the key from the leaf upwards, each name followed by NUL. Keys that come or go:
+    /// the same of their folder.
     pub path: Span,
     /// Write: the bytes given, read from the writer's memory after the write.
     pub requested: Span,
     /// Write: the key's memory before.
     pub old: Span,
-    /// Write: the key's memory after.
+    /// Write: the key's memory after. Keys that come or go: for each a byte that tells how its value
+    /// is held ([`crate::settings::ValueKind`]), a byte that tells in how many bytes, these bytes as
+    /// they are in memory, and the name followed by NUL.
     pub new: Span,
     /// Bytes of text in this record.
     pub text_len: u32,
@@ -264,9 +273,10 @@ pub struct NetnsDestroy {
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct Acted {
-    /// [`KIND_NETNS_CREATE`], [`KIND_SYSCTL_WRITE`] or [`KIND_NETNS_ENTER`].
+    /// Any kind but [`KIND_NETNS_DESTROY`].
     pub header: Header,
-    /// The new namespace, the one that the write landed in, or the one entered.
+    /// The new namespace, the one that the write landed in, the one entered, or the one that the keys
+    /// belong to.
     pub netns: Netns,
     /// What was done.
     pub deed: Deed,

@@ -94,18 +94,24 @@ pub struct Offsets {
     pub net_user_ns: u32,
     pub net_somaxconn: u32,
     pub net_sysctls: u32,
+    pub net_list: u32,
+    pub list_head_prev: u32,
     pub kiocb_filp: u32,
     pub kiocb_pos: u32,
     pub proc_inode_vfs_inode: u32,
     pub proc_inode_sysctl: u32,
     pub proc_inode_sysctl_entry: u32,
     pub ctl_header_table: u32,
+    /// How many keys the table has; [`ABSENT`] before 6.6.
+    pub ctl_header_table_size: u32,
     pub ctl_header_root: u32,
     pub ctl_header_set: u32,
     pub ctl_header_parent: u32,
     pub ctl_header_unregistering: u32,
     pub ctl_dir_header: u32,
     pub ctl_root_lookup: u32,
+    /// Bytes of one `ctl_table`.
+    pub ctl_table_size: u32,
     pub ctl_table_procname: u32,
     pub ctl_table_data: u32,
     pub ctl_table_maxlen: u32,
@@ -282,11 +288,15 @@ pub enum Program {
     NetnsEnter = 6,
     /// A task has executed a program.
     NetnsExec = 7,
+    /// The return of __register_sysctl_table.
+    TableRegister = 8,
+    /// The entry of unregister_sysctl_table.
+    TableUnregister = 9,
 }
 
 impl Program {
     /// How many programs there are.
-    pub const COUNT: u32 = 8;
+    pub const COUNT: u32 = 10;
 
     /// Every program, each at its place.
     pub const ALL: [Self; Self::COUNT as usize] = [
@@ -298,6 +308,8 @@ impl Program {
         Self::ReturnKprobe,
         Self::NetnsEnter,
         Self::NetnsExec,
+        Self::TableRegister,
+        Self::TableUnregister,
     ];
 
     /// A bit of its own.

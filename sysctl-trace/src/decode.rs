@@ -1,10 +1,13 @@
 //! Bytes → what they say. Pure and total: any bytes give a record or a reason, never a panic.
 
+use std::iter;
+
 use smol_str::{SmolStr, SmolStrBuilder};
 use sysctl_trace_ebpf::{
     record::{
         self, Acted, Actor, CUT_REQUESTED, ENTERED_BY_EXEC, ENTERED_BY_SETNS, KIND_NETNS_CREATE,
-        KIND_NETNS_DESTROY, KIND_NETNS_ENTER, KIND_SYSCTL_WRITE, NetnsDestroy, Span,
+        KIND_NETNS_DESTROY, KIND_NETNS_ENTER, KIND_SYSCTL_WRITE, KIND_TABLE_REGISTER,
+        KIND_TABLE_UNREGISTER, NetnsDestroy, Span,
     },
     settings::ValueKind,
 };
@@ -23,6 +26,21 @@ pub enum Record<'a> {
     SysctlWrite(Deed<'a>),
     /// A task was seen in a network namespace: the first of its cgroup there.
     NetnsEnter(Deed<'a>),
+    /// Keys came to be.
+    TableRegister(Deed<'a>),
+    /// Keys are about to end.
+    TableUnregister(Deed<'a>),
+}
+
+/// A key of a table that comes or goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TableKey<'a> {
+    /// Its name in its folder.
+    pub name: &'a [u8],
+    /// How its value is held.
+    pub kind: ValueKind,
+    /// Its memory; empty where that is not told.
+    pub memory: &'a [u8],
 }
 
 /// How a task came to be seen in a network namespace.
@@ -62,13 +80,19 @@ pub fn record(bytes: &[u8]) -> Result<Record<'_>, Error> {
             let (destroy, _) = NetnsDestroy::ref_from_prefix(bytes).map_err(|_| short())?;
             Ok(Record::NetnsDestroy(destroy))
         }
-        kind @ (KIND_NETNS_CREATE | KIND_SYSCTL_WRITE | KIND_NETNS_ENTER) => {
+        kind @ (KIND_NETNS_CREATE
+        | KIND_SYSCTL_WRITE
+        | KIND_NETNS_ENTER
+        | KIND_TABLE_REGISTER
+        | KIND_TABLE_UNREGISTER) => {
             let (acted, rest) = Acted::ref_from_prefix(bytes).map_err(|_| short())?;
             let text = rest.get(..acted.deed.text_len as usize).ok_or_else(short)?;
             let deed = Deed { acted, text };
             Ok(match kind {
                 KIND_NETNS_CREATE => Record::NetnsCreate(deed),
                 KIND_NETNS_ENTER => Record::NetnsEnter(deed),
+                KIND_TABLE_REGISTER => Record::TableRegister(deed),
+                KIND_TABLE_UNREGISTER => Record::TableUnregister(deed),
                 _ => Record::SysctlWrite(deed),
             })
         }
@@ -124,6 +148,31 @@ impl<'a> Deed<'a> {
     pub fn path(&self) -> impl Iterator<Item = &'a [u8]> {
         names(self.text(self.acted.deed.path))
     }
+
+    /// The keys that come or go, in the order of their table. Ends where the bytes make no sense.
+    pub fn table_keys(&self) -> impl Iterator<Item = TableKey<'a>> {
+        let mut rest = self.text(self.acted.deed.new);
+        iter::from_fn(move || {
+            let (key, after) = table_key(rest)?;
+            rest = after;
+            Some(key)
+        })
+    }
+}
+
+/// The first key of a list, and what follows it.
+fn table_key(list: &[u8]) -> Option<(TableKey<'_>, &[u8])> {
+    let [kind, len, rest @ ..] = list else {
+        return None;
+    };
+    let (memory, rest) = rest.split_at_checked((*len).into())?;
+    let end = rest.iter().position(|&byte| byte == 0)?;
+    let key = TableKey {
+        name: &rest[..end],
+        kind: value_kind((*kind).into()),
+        memory,
+    };
+    Some((key, &rest[end + 1..]))
 }
 
 /// Names that stand leaf first, each followed by NUL, from the top; empty ones are passed over.

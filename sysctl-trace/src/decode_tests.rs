@@ -46,6 +46,48 @@ fn a_task_that_entered_says_how() {
     }
 }
 
+/// A record of keys that come to be, as the probes lay them out.
+fn table(entries: &[u8]) -> Vec<u8> {
+    let mut acted = Acted::new_zeroed();
+    acted.header.kind = KIND_TABLE_REGISTER;
+    let path = b"d0\0conf\0ipv4\0net\0\0";
+    acted.deed.path = Span {
+        offset: 0,
+        len: path.len() as u16,
+    };
+    acted.deed.new = Span {
+        offset: path.len() as u16,
+        len: entries.len() as u16,
+    };
+    acted.deed.text_len = (path.len() + entries.len()) as u32;
+    [acted.as_bytes(), path, entries].concat()
+}
+
+#[test]
+fn keys_that_come_to_be_have_names_and_what_is_told_of_their_memory() {
+    let bytes = table(b"\x01\x04\x02\0\0\0rp_filter\0\0\0tag\0\x01\x04\x01\0\0\0cut");
+    let Ok(Record::TableRegister(deed)) = record(&bytes) else {
+        panic!("another kind");
+    };
+    assert_eq!(slashed(deed.path()), "net/ipv4/conf/d0");
+    let keys: Vec<_> = deed.table_keys().collect();
+    assert_eq!(
+        keys,
+        [
+            TableKey {
+                name: b"rp_filter",
+                kind: ValueKind::Int,
+                memory: &[2, 0, 0, 0]
+            },
+            TableKey {
+                name: b"tag",
+                kind: ValueKind::NotDecoded,
+                memory: &[]
+            }
+        ]
+    );
+}
+
 #[test]
 fn keys_are_read_from_the_top_and_dots_swapped() {
     let bytes = write(b"forwarding\0eth0.100\0conf\0ipv4\0net\0\0", b"1\n", 0);

@@ -6,12 +6,12 @@
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
 
-use crate::event::{Action, Event};
+use crate::event::{Action, Event, Table};
 
 /// What to show. The default shows everything.
 #[derive(Debug, Default)]
 pub struct Filter {
-    /// Against `sysctl.key` and `sysctl.path`.
+    /// Against `sysctl.key` and `sysctl.path`, or those of any key in `table`.
     pub key: Globs,
     /// Against `event.action`.
     pub action: Values<Action>,
@@ -54,15 +54,25 @@ impl Filter {
                 Some(process) => self.comm.admit(&[&process.name]),
                 None => self.comm.admit(&[]),
             }
-            && match &event.sysctl {
-                Some(sysctl) => self.key.admit(&[&sysctl.key, &sysctl.path]),
-                None => self.key.admit(&[]),
+            && match (&event.sysctl, &event.table) {
+                (Some(sysctl), _) => self.key.admit(&[&sysctl.key, &sysctl.path]),
+                (None, Some(table)) => self.admits_table(table, event),
+                (None, None) => self.key.admit(&[]),
             }
             && match &event.component {
                 Some(component) => self.component.admit(&[&component.name]),
                 None => self.component.admit(&[]),
             }
             && self.admits_containers(event)
+    }
+
+    /// Where one of its keys is wanted, or may be, as not all are named.
+    fn admits_table(&self, table: &Table, event: &Event) -> bool {
+        self.key.is_empty()
+            || event.trace.truncated.iter().any(|field| field == "table")
+            || table
+                .keys()
+                .any(|(key, path)| self.key.admit(&[&key, &path]))
     }
 
     fn admits_containers(&self, event: &Event) -> bool {

@@ -187,3 +187,24 @@ fn pods_runtimes_and_components() {
     assert!(by(component, "run?"));
     assert!(!by(component, "!runc"));
 }
+
+#[test]
+fn keys_that_come_and_go_are_about_each_of_them() {
+    let registered = samples::registered();
+    for wanted in [
+        "net.ipv4.conf.eth0/100.rp_filter",
+        "net/ipv4/conf/eth0.100/rp_filter",
+        "*.tag",
+    ] {
+        assert!(key(&[wanted]).passes(&registered), "{wanted}");
+    }
+    assert!(!key(&["net.ipv4.conf.eth1.rp_filter"]).passes(&registered));
+    assert!(key(&["!*.rp_filter"]).passes(&registered), "the others");
+    assert!(!key(&["!net.*"]).passes(&registered));
+    let mut cut = samples::registered();
+    cut.trace.truncated.push("table".into());
+    assert!(
+        key(&["vm.*"]).passes(&cut),
+        "it may be one that is not named"
+    );
+}

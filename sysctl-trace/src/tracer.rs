@@ -16,6 +16,7 @@ use crate::{
     attribute::{
         assemble::{Assembled, Assembler, Keys},
         attributor::Attributor,
+        memory::Memory,
         process::Processes,
     },
     decode,
@@ -142,10 +143,11 @@ impl Tracer {
             processes: Processes::new(epoch, boot, options.args),
             keys: Keys::default(),
             clock: Clock::new(epoch),
+            memory: Memory::default(),
             hz: clock::ticks_per_second(),
         };
         let begun_ns = clock::boottime_ns();
-        let start = assembler.start(node_netns(), begun_ns);
+        let start = assembler.start(node_netns(), attached.watched(), begun_ns);
         Ok(Self {
             ring,
             attached,

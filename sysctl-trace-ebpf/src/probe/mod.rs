@@ -9,4 +9,5 @@ mod netns;
 mod requested;
 mod survey;
 mod sysctl;
+mod table;
 mod value;

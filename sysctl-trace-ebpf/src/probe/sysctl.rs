@@ -32,7 +32,7 @@ use crate::{
 /// How many writes can be under way at the same time.
 const IN_FLIGHT_MAX: u32 = 2048;
 /// Longest name of one folder or file below /proc/sys, with its NUL.
-const NAME_MAX: usize = 128;
+pub const NAME_MAX: usize = 128;
 /// How many levels below /proc/sys are followed.
 const DEPTH_MAX: usize = 10;
 /// The kernel will run the write again (ERESTARTNOINTR): this pass is not the one that counts.
@@ -61,7 +61,7 @@ struct Pending {
 unsafe impl Sync for Pending {}
 
 /// For keys of the whole node, and those that are gone.
-const NO_NETNS: Netns = Netns {
+pub const NO_NETNS: Netns = Netns {
     inum: 0,
     user_ns_inum: 0,
     cookie: 0,
@@ -233,7 +233,7 @@ fn record<R: Reach>(program: Program, pending: &Pending, result: i64) -> Option<
         data: pending.holder.data as u64,
     };
     record_actor::<R>(draft)?;
-    record_path(draft, pending);
+    record_path(draft, pending.table, pending.header);
     record_old(draft, pending);
     if gone {
         draft.acted.header.cut |= CUT_NEW_UNREADABLE;
@@ -267,13 +267,11 @@ fn target_net(header: Address) -> Option<Address> {
     Some(set.wrapping_sub(u64::from(setting!(offsets.net_sysctls))) as Address)
 }
 
-/// Names of the key and the folders above it. Not from the path that the writer opened: /proc can
+/// Names of a key or folder, the first of `table`, and of the folders above it. Not from the path that the writer opened: /proc can
 /// be mounted anywhere.
 #[inline(always)]
-fn record_path(draft: &mut Draft, pending: &Pending) {
+pub fn record_path(draft: &mut Draft, mut table: Address, mut header: Address) {
     let mark = draft.mark();
-    let mut table = pending.table;
-    let mut header = pending.header;
     let mut complete = false;
     for _ in 0..DEPTH_MAX {
         let Some(name) = read::<Address>(at(table, setting!(offsets.ctl_table_procname))) else {

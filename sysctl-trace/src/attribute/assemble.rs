@@ -3,24 +3,32 @@
 use std::{
     borrow::Cow,
     collections::{BTreeMap, HashMap},
+    iter,
     rc::Rc,
     sync::Arc,
 };
 
 use nix::errno::Errno;
 use smol_str::{SmolStr, ToSmolStr, format_smolstr};
-use sysctl_trace_ebpf::record::{
-    self, CUT_CGROUP, CUT_EXECUTABLE, CUT_NEW, CUT_NEW_UNREADABLE, CUT_OLD, CUT_OLD_UNREADABLE,
-    CUT_PATH, CUT_REQUESTED, CUT_REQUESTED_UNREADABLE, Header,
+use sysctl_trace_ebpf::{
+    record::{
+        self, CUT_CGROUP, CUT_EXECUTABLE, CUT_NEW, CUT_NEW_UNREADABLE, CUT_OLD, CUT_OLD_UNREADABLE,
+        CUT_PATH, CUT_REQUESTED, CUT_REQUESTED_UNREADABLE, CUT_TABLE, Header,
+    },
+    settings::ValueKind,
 };
 
-use super::process::{Actor, Processes};
+use super::{
+    memory::Memory,
+    process::{Actor, Processes},
+};
 use crate::{
     decode::{Deed, EnteredBy, Record, decimal, dotted, slashed, value, value_kind, value_type},
     event::{
         Action, Category, Class, Error, Event, Host, Kind, Lost, Netns, NetnsId, Outcome, Schema,
-        Sysctl, Trace, Type, ValueType,
+        Sysctl, Table, Trace, Type, ValueType,
     },
+    kernel::handlers,
     rendered::Rendered,
     time::Clock,
 };
@@ -41,6 +49,8 @@ pub struct Assembler {
     pub keys: Keys,
     /// Time of day.
     pub clock: Clock,
+    /// Names of the memory that keys are held in.
+    pub memory: Memory,
     /// Kernel ticks per second.
     pub hz: u64,
 }
@@ -70,7 +80,8 @@ impl Keys {
 const REQUESTED: &str = "sysctl.requested";
 
 /// Which bits of a record name which field as cut.
-const CUT_FIELDS: [(u32, &str); 6] = [
+const CUT_FIELDS: [(u32, &str); 7] = [
+    (CUT_TABLE, "table"),
     (CUT_REQUESTED, REQUESTED),
     (CUT_PATH, "sysctl.path"),
     (CUT_OLD, "sysctl.old"),
@@ -123,6 +134,8 @@ impl Assembler {
                 let sysctl = self.written(&deed);
                 self.acted(&deed, Action::SysctlWrite, Some(sysctl))
             }
+            Record::TableRegister(deed) => self.changed(&deed, Action::SysctlRegister),
+            Record::TableUnregister(deed) => self.changed(&deed, Action::SysctlUnregister),
         }
     }
 
@@ -135,9 +148,12 @@ impl Assembler {
     }
 
     /// The event that tells that the probes are attached.
-    pub fn start(&mut self, node: Option<Netns>, boottime_ns: u64) -> Event {
+    ///
+    /// `watched`: the actions that there are probes for.
+    pub fn start(&mut self, node: Option<Netns>, watched: Vec<Action>, boottime_ns: u64) -> Event {
         let mut event = self.own(Action::TraceStart, boottime_ns);
         event.netns = node;
+        event.trace.watched = watched;
         event
     }
 
@@ -204,9 +220,34 @@ impl Assembler {
             size: Some(fixed.size),
             written: u64::try_from(fixed.result).ok(),
             requester: None,
-            handler: None,
-            memory: None,
+            handler: handlers::name(fixed.handler).map(SmolStr::new_static),
+            memory: (kind != ValueKind::NotDecoded)
+                .then(|| self.memory.name(fixed.data))
+                .flatten(),
         }
+    }
+
+    /// Keys that come or go.
+    fn changed(&mut self, deed: &Deed<'_>, action: Action) -> Assembled {
+        let (_, path) = self.keys.of(deed);
+        let mut table = Table {
+            path,
+            values: BTreeMap::new(),
+            unread: Vec::new(),
+        };
+        for key in deed.table_keys() {
+            let name = slashed(iter::once(key.name));
+            let known = (!key.memory.is_empty()).then(|| value(key.kind, key.memory, self.hz));
+            match known.flatten() {
+                Some(value) => {
+                    table.values.insert(name, value);
+                }
+                None => table.unread.push(name),
+            }
+        }
+        let mut assembled = self.acted(deed, action, None);
+        assembled.event.table = Some(Box::new(table));
+        assembled
     }
 
     /// An event without anything particular in it.

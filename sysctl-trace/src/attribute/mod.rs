@@ -15,4 +15,5 @@ pub mod resident;
 
 pub mod assemble;
 pub mod attributor;
+pub mod memory;
 pub mod settle;

@@ -13,7 +13,7 @@ use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use smol_str::SmolStr;
+use smol_str::{SmolStr, format_smolstr};
 
 pub use who::{
     Binding, Component, Confidence, Container, Image, Kubernetes, Named, Nested, Owner, Pod,
@@ -492,6 +492,27 @@ pub struct Table {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<String>")]
     pub unread: Vec<SmolStr>,
+}
+
+impl Table {
+    /// Names of all its keys: dotted, and with slashes.
+    pub fn keys(&self) -> impl Iterator<Item = (SmolStr, SmolStr)> {
+        let names = self.values.keys().chain(&self.unread);
+        names.map(|name| {
+            let path = format_smolstr!("{}/{name}", self.path);
+            (dotted(&path), path)
+        })
+    }
+}
+
+/// The dotted name of a key of which the name with slashes is known.
+pub fn dotted(path: &str) -> SmolStr {
+    let swap = |char| match char {
+        '/' => '.',
+        '.' => '/',
+        other => other,
+    };
+    path.chars().map(swap).collect()
 }
 
 /// How the kernel holds the value of a key.

@@ -6,6 +6,13 @@
 
 use sysctl_trace_ebpf::settings::ValueKind;
 
+/// Name of the handler at a place in [`HANDLERS`], counted from 1, as records have it; `None` for 0
+/// and where there is none.
+pub fn name(place: u32) -> Option<&'static str> {
+    let index = usize::try_from(place).ok()?.checked_sub(1)?;
+    HANDLERS.get(index).map(|(name, _)| *name)
+}
+
 /// Name in kallsyms, and how the key's memory is to be read.
 pub const HANDLERS: &[(&str, ValueKind)] = &[
     // kernel/sysctl.c

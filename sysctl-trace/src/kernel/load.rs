@@ -1,6 +1,7 @@
 //! Load and attach the probes; detach by dropping.
 
 use std::{
+    collections::BTreeSet,
     fs,
     os::fd::{AsFd as _, AsRawFd as _, RawFd},
     path::PathBuf,
@@ -20,11 +21,12 @@ use super::{
     handlers::HANDLERS,
     loss::PerProgram,
     offsets,
-    probes::{At, By, FUNCTIONS, Mode, Probe},
+    probes::{self, At, By, FUNCTIONS, Mode, Probe},
     refusal::{Error, refuses_programs},
     support::{self, missing},
     symbols::Symbols,
 };
+use crate::event::Action;
 
 /// Where the kernel describes its own types.
 pub const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
@@ -111,6 +113,16 @@ pub struct Attached {
 }
 
 impl Attached {
+    /// The actions that are watched for, each once.
+    pub fn watched(&self) -> Vec<Action> {
+        let actions: BTreeSet<Action> = self
+            .probes
+            .iter()
+            .map(|probe| probes::action(probe.program))
+            .collect();
+        actions.into_iter().collect()
+    }
+
     /// How often the kernel passed over each program, because it was running on that CPU already.
     /// 0 where the kernel does not tell (before 5.12; kprobes before 6.7).
     pub fn passed_over(&self) -> PerProgram<u64> {
@@ -157,8 +169,9 @@ fn attach_as(facts: &Facts, mode: Mode, buffer_bytes: u32) -> Result<Attached, E
         result?;
         probes.push(probe);
     }
+    let btf = functions(facts, mode)?;
     for probe in mode.beside() {
-        if hang(&mut ebpf, probe, None).is_ok() {
+        if hang(&mut ebpf, probe, btf.as_ref()).is_ok() {
             probes.push(*probe);
         }
     }
@@ -175,10 +188,7 @@ pub fn attach_each(
     buffer_bytes: u32,
 ) -> Result<(Ebpf, Vec<Tried>), Error> {
     let mut ebpf = open(facts, buffer_bytes)?;
-    let btf = match mode {
-        Mode::Kprobe => None,
-        Mode::Typed | Mode::Trampoline => Some(facts.btf()?),
-    };
+    let btf = functions(facts, mode)?;
     let results = mode.probes().iter().map(|&probe| {
         let result = hang(&mut ebpf, &probe, btf.as_ref());
         (
@@ -188,6 +198,14 @@ pub fn attach_each(
     });
     let results = results.collect();
     Ok((ebpf, results))
+}
+
+/// Where the functions of trampolines are found.
+fn functions(facts: &Facts, mode: Mode) -> Result<Option<Btf>, BtfError> {
+    match mode {
+        Mode::Kprobe => Ok(None),
+        Mode::Typed | Mode::Trampoline => facts.btf().map(Some),
+    }
 }
 
 /// Makes the maps, with their content. No program is loaded yet.

@@ -27,6 +27,8 @@ pub fn lost(counted: &PerProgram<Losses>, passed_over: &PerProgram<u64>) -> Lost
         Program::NetnsDestroy,
         Program::NetnsEnter,
         Program::NetnsExec,
+        Program::TableRegister,
+        Program::TableUnregister,
     ] {
         lost.probe_missed += passed_over(program);
     }
@@ -38,6 +40,8 @@ pub fn lost(counted: &PerProgram<Losses>, passed_over: &PerProgram<u64>) -> Lost
         Program::NetnsDestroy,
         Program::NetnsEnter,
         Program::NetnsExec,
+        Program::TableRegister,
+        Program::TableUnregister,
         Program::ReturnTrampoline,
         Program::ReturnKprobe,
     ] {

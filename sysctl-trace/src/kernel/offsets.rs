@@ -5,7 +5,7 @@ use sysctl_trace_ebpf::settings::{ABSENT, IterKinds, Offsets};
 use super::btf::Btf;
 
 /// Names of all types that are looked at.
-pub const TYPES: [&str; 34] = [
+pub const TYPES: [&str; 35] = [
     "task_struct",
     "cred",
     "user_namespace",
@@ -40,6 +40,7 @@ pub const TYPES: [&str; 34] = [
     "bio_vec",
     "page",
     "init_ns_ino",
+    "list_head",
 ];
 
 /// A field that this kernel's BTF does not have.
@@ -120,18 +121,22 @@ pub fn offsets(btf: &Btf<'_>) -> Result<Offsets, Missing> {
         net_user_ns: field("net", "user_ns")?,
         net_somaxconn: field("net", "core.sysctl_somaxconn")?,
         net_sysctls: field("net", "sysctls")?,
+        net_list: field("net", "list")?,
+        list_head_prev: field("list_head", "prev")?,
         kiocb_filp: field("kiocb", "ki_filp")?,
         kiocb_pos: field("kiocb", "ki_pos")?,
         proc_inode_vfs_inode: field("proc_inode", "vfs_inode")?,
         proc_inode_sysctl: field("proc_inode", "sysctl")?,
         proc_inode_sysctl_entry: field("proc_inode", "sysctl_entry")?,
         ctl_header_table: field("ctl_table_header", "ctl_table")?,
+        ctl_header_table_size: optional("ctl_table_header", "ctl_table_size"),
         ctl_header_root: field("ctl_table_header", "root")?,
         ctl_header_set: field("ctl_table_header", "set")?,
         ctl_header_parent: field("ctl_table_header", "parent")?,
         ctl_header_unregistering: field("ctl_table_header", "unregistering")?,
         ctl_dir_header: field("ctl_dir", "header")?,
         ctl_root_lookup: field("ctl_table_root", "lookup")?,
+        ctl_table_size: size("ctl_table")?,
         ctl_table_procname: field("ctl_table", "procname")?,
         ctl_table_data: field("ctl_table", "data")?,
         ctl_table_maxlen: field("ctl_table", "maxlen")?,

@@ -2,6 +2,8 @@
 
 use sysctl_trace_ebpf::settings::Program;
 
+use crate::event::Action;
+
 /// How the probes hang in the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
@@ -51,12 +53,14 @@ pub enum By {
 }
 
 /// The functions that programs are loaded for.
-pub const FUNCTIONS: [&str; 5] = [
+pub const FUNCTIONS: [&str; 7] = [
     SURVEY_TARGET,
     COPY_NET_NS,
     SYSCTL_CORE_NET_EXIT,
     NETNS_INSTALL,
     PROC_SYS_WRITE,
+    REGISTER_TABLE,
+    UNREGISTER_TABLE,
 ];
 
 /// What the survey of keys walks over: all open files.
@@ -66,6 +70,23 @@ const SYSCTL_CORE_NET_EXIT: &str = "sysctl_core_net_exit";
 const NETNS_INSTALL: &str = "netns_install";
 const SCHED_PROCESS_EXEC: &str = "sched_process_exec";
 const PROC_SYS_WRITE: &str = "proc_sys_write";
+const REGISTER_TABLE: &str = "__register_sysctl_table";
+const UNREGISTER_TABLE: &str = "unregister_sysctl_table";
+
+/// The action that a program tells of.
+pub const fn action(program: Program) -> Action {
+    match program {
+        Program::NetnsCreate => Action::NetnsCreate,
+        Program::NetnsDestroy => Action::NetnsDestroy,
+        Program::EnterTrampoline
+        | Program::EnterKprobe
+        | Program::ReturnTrampoline
+        | Program::ReturnKprobe => Action::SysctlWrite,
+        Program::NetnsEnter | Program::NetnsExec => Action::NetnsEnter,
+        Program::TableRegister => Action::SysctlRegister,
+        Program::TableUnregister => Action::SysctlUnregister,
+    }
+}
 
 impl Mode {
     /// In words.
@@ -95,13 +116,14 @@ impl Mode {
         }
     }
 
-    /// What is attached beside these where the kernel allows it: kprobes that tell of the writes
-    /// for which it passes over a trampoline. A preemptible kernel does that while another task is
-    /// stopped within the trampoline's program on the same CPU; within a kprobe none is stopped.
+    /// What is attached beside these where the kernel allows it. First kprobes that tell of the writes
+    /// for which it passes over a trampoline: a preemptible kernel does that while another task is
+    /// stopped within the trampoline's program on the same CPU; within a kprobe none is stopped. Then
+    /// what tells of keys that come and go, without which answers about such keys say less.
     pub const fn beside(self) -> &'static [Probe] {
         match self {
-            Self::Typed | Self::Trampoline => &[RETURN_KPROBE, ENTER_KPROBE],
-            Self::Kprobe => &[],
+            Self::Typed | Self::Trampoline => &[RETURN_KPROBE, ENTER_KPROBE, REGISTER, UNREGISTER],
+            Self::Kprobe => &[REGISTER_KPROBE, UNREGISTER_KPROBE],
         }
     }
 }
@@ -161,6 +183,34 @@ const EXEC: Probe = Probe {
     function: SCHED_PROCESS_EXEC,
     at: At::Tracepoint,
     by: By::RawTracepoint,
+};
+
+const REGISTER: Probe = Probe {
+    program: Program::TableRegister,
+    name: "table_register_fexit",
+    function: REGISTER_TABLE,
+    at: At::Return,
+    by: By::Trampoline,
+};
+
+const REGISTER_KPROBE: Probe = Probe {
+    name: "table_register_kretprobe",
+    by: By::Kprobe,
+    ..REGISTER
+};
+
+const UNREGISTER: Probe = Probe {
+    program: Program::TableUnregister,
+    name: "table_unregister_fentry",
+    function: UNREGISTER_TABLE,
+    at: At::Entry,
+    by: By::Trampoline,
+};
+
+const UNREGISTER_KPROBE: Probe = Probe {
+    name: "table_unregister_kprobe",
+    by: By::Kprobe,
+    ..UNREGISTER
 };
 
 const ENTER: Probe = Probe {

@@ -9,7 +9,7 @@ use std::{borrow::Cow, sync::Arc};
 use smol_str::SmolStr;
 
 use crate::{
-    event::{Ancestor, Event, Kubernetes, Owner, Process, Requester},
+    event::{Ancestor, Event, Kubernetes, Owner, Process, Requester, Table},
     output::encode::Encoder,
     rendered::Rendered,
 };
@@ -58,6 +58,9 @@ fn shortened(event: &Event, budget: usize) -> Event {
                 cuts.name(name);
             }
         }
+    }
+    if let Some(table) = &mut event.table {
+        cuts.table(table);
     }
     if let Some(sysctl) = &mut event.sysctl
         && let Some(requester) = &mut sysctl.requester
@@ -151,6 +154,29 @@ impl Cuts<'_> {
         });
         if k8s.pod.labels.len() < before {
             self.name(name);
+        }
+    }
+
+    /// Of keys that come or go as many as fit, in the order of their names.
+    fn table(&mut self, table: &mut Table) {
+        // A device has some fifty keys, which is all that such a line is for.
+        let mut left = 4 * self.budget;
+        let before = (table.values.len(), table.unread.len());
+        let mut fits = |text: &[&str]| {
+            // Quotes, a colon, a comma.
+            let taken = 6 + text
+                .iter()
+                .flat_map(|text| text.chars())
+                .map(json_len)
+                .sum::<usize>();
+            let fits = taken <= left;
+            left = if fits { left - taken } else { 0 };
+            fits
+        };
+        table.values.retain(|name, value| fits(&[name, value]));
+        table.unread.retain(|name| fits(&[name]));
+        if (table.values.len(), table.unread.len()) != before {
+            self.name("table");
         }
     }
 

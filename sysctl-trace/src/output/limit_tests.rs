@@ -77,6 +77,22 @@ fn long_requests_are_cut_and_named() {
 }
 
 #[test]
+fn long_tables_keep_what_fits() {
+    let mut event = samples::registered();
+    let short = parsed(&event);
+    assert_eq!(short["trace"]["truncated"], serde_json::json!([]));
+    let table = event.table.as_mut().unwrap();
+    for number in 0..400 {
+        let name = format!("a_key_with_a_long_name_{number}");
+        table.values.insert(name.into(), "1".into());
+    }
+    let line = parsed(&event);
+    assert_eq!(line["trace"]["truncated"], serde_json::json!(["table"]));
+    let kept = line["table"]["values"].as_object().unwrap();
+    assert!((100..400).contains(&kept.len()), "{}", kept.len());
+}
+
+#[test]
 fn what_was_cut_before_is_named_once() {
     let mut event = with_sysctl(|sysctl| sysctl.requested = Some("\x01".repeat(4096).into()));
     event.trace.truncated = vec!["sysctl.requested".into()];

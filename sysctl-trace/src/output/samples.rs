@@ -7,7 +7,7 @@ use crate::{
         Action, Ancestor, Binding, Boot, Capabilities, Category, Class, Component, Confidence,
         Container, Enrichment, Error, Event, Host, Id, Image, Kind, Kubernetes, Lost, Named,
         Namespaces, Nested, Netns, Outcome, Owner, Pod, Process, Schema, Stage, Sureness, Sysctl,
-        Thread, Trace, Type, ValueType,
+        Table, Thread, Trace, Type, ValueType,
     },
     rendered::Rendered,
 };
@@ -209,6 +209,28 @@ pub(crate) fn lost() -> Event {
     });
     event.trace.since_boottime_ns = Some(23_456_789);
     event
+}
+
+/// A device's keys come to be.
+pub(crate) fn registered() -> Event {
+    Event {
+        process: Some(Arc::new(Rendered::new(process(330, "ip")))),
+        netns: Some(netns()),
+        table: Some(Box::new(Table {
+            path: "net/ipv4/conf/eth0.100".into(),
+            values: [("forwarding", "0"), ("rp_filter", "2")]
+                .map(|(name, value)| (name.into(), value.into()))
+                .into(),
+            unread: vec!["tag".into()],
+        })),
+        ..event(
+            Kind::Event,
+            Category::Configuration,
+            Type::Creation,
+            Action::SysctlRegister,
+            Outcome::Success,
+        )
+    }
 }
 
 /// A container's first program in a namespace.
