@@ -1,6 +1,6 @@
 //! Says of each event what did it, in which container, and whose the namespace is.
 
-use std::{fs, os::unix::fs::MetadataExt as _, time::Duration};
+use std::{fs, os::unix::fs::MetadataExt as _, sync::Arc, time::Duration};
 
 use super::{
     assemble::Assembled,
@@ -8,7 +8,7 @@ use super::{
     owner::{Owned, Owners},
     pin::Pins,
     process::{Actor, is_started_by_runtime},
-    requester::{Behalf, LookUp, Written},
+    requester::{Behalf, LookUp, Written, by_arguments},
     settle::{Held, Queue},
 };
 use crate::{
@@ -128,11 +128,22 @@ impl Attributor {
     /// On whose behalf a key was written, where that stands in the node's configuration. Of others
     /// it is told when the event leaves.
     fn ask_configuration(&mut self, event: &mut Event, actor: &Actor, homes: &Homes) {
+        if event.event.action != Action::SysctlWrite {
+            return;
+        }
         match &actor.behalf {
-            Behalf::Nobody | Behalf::Container | Behalf::Namespace => return,
+            Behalf::Nobody | Behalf::Container => return,
+            // The sandbox's specification tells more, where it is known as the event leaves.
+            Behalf::Namespace => {
+                let found = by_arguments(event);
+                if let Some(sysctl) = &mut event.sysctl {
+                    sysctl.requester = found.map(Arc::new);
+                }
+                return;
+            }
             Behalf::Network(_) | Behalf::Files(_) => {}
         }
-        let (Action::SysctlWrite, Some(sysctl)) = (event.event.action, &mut event.sysctl) else {
+        let Some(sysctl) = &mut event.sysctl else {
             return;
         };
         let written = Written {

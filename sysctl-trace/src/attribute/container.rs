@@ -48,6 +48,31 @@ pub fn kubernetes(place: &Place, known: Option<&Known>) -> Option<Kubernetes> {
     pod(confirmed, uid.as_deref())
 }
 
+/// Whose a network namespace is that this container lives in: that of the containers of a pod is the
+/// pod's, which its sandbox stands for, be it a container (containerd) or not (CRI-O). A sandbox has
+/// none of its own.
+pub fn owner(
+    container: &Container,
+    kubernetes: Option<&Kubernetes>,
+    sandbox: Option<&str>,
+) -> (Container, Option<Kubernetes>) {
+    if let (Some(kubernetes), Some(id)) = (kubernetes, sandbox) {
+        let sandbox = Container {
+            id: id.into(),
+            name: None,
+            image: None,
+            nested: Vec::new(),
+            ..container.clone()
+        };
+        let pod = Kubernetes {
+            container: None,
+            ..kubernetes.clone()
+        };
+        return (sandbox, Some(pod));
+    }
+    (container.clone(), kubernetes.cloned())
+}
+
 /// A container by something else than a cgroup: the bundle that a runtime's process was given.
 pub fn inferred(known: &Known) -> Container {
     Container {

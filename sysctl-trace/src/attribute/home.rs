@@ -13,6 +13,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use smol_str::SmolStr;
+
 use super::{
     cgroup::{self, Match, Place},
     container,
@@ -56,6 +58,8 @@ struct Told {
     kubernetes: Option<Arc<Rendered<Kubernetes>>>,
     /// The file of the network namespace that the container's specification names.
     netns_path: Option<String>,
+    /// The sandbox of its pod, where it is not that itself.
+    sandbox: Option<SmolStr>,
     /// What was asked for of the container; absent where no state tells.
     asked: Option<Asked>,
 }
@@ -125,6 +129,7 @@ impl Home {
             container: container::container(&place, None).map(shared),
             kubernetes: container::kubernetes(&place, None).map(shared),
             netns_path: None,
+            sandbox: None,
             asked: None,
         };
         let waits = place.container.is_some() || !place.candidates.is_empty();
@@ -151,6 +156,11 @@ impl Home {
     /// The pod, as far as it is known.
     pub fn kubernetes(&self) -> Option<Arc<Rendered<Kubernetes>>> {
         self.told.borrow().kubernetes.clone()
+    }
+
+    /// The sandbox of its pod, where it is not that itself.
+    pub fn sandbox(&self) -> Option<SmolStr> {
+        self.told.borrow().sandbox.clone()
     }
 
     /// The file of the network namespace that its specification names.
@@ -254,6 +264,7 @@ impl Home {
         told.container = Some(shared(container::inferred(&known)));
         told.kubernetes = container::inferred_kubernetes(&known).map(shared);
         told.netns_path = known.netns_path;
+        told.sandbox = known.sandbox_id;
         self.version.set(self.version.get() + 1);
     }
 
@@ -264,6 +275,7 @@ impl Home {
             container,
             kubernetes,
             netns_path: known.netns_path.clone(),
+            sandbox: known.sandbox_id.clone(),
             asked: Some(Asked::of(known)),
         };
         self.version.set(self.version.get() + 1);

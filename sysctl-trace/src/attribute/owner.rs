@@ -15,9 +15,9 @@ use std::{
 
 use smol_str::SmolStr;
 
-use super::{home::Home, pin::Pins};
+use super::{container, home::Home, pin::Pins};
 use crate::{
-    event::{Binding, Component, NetnsId, Owner, Stage},
+    event::{Binding, Component, Container, Kubernetes, NetnsId, Owner, Stage},
     rendered::Rendered,
 };
 
@@ -186,7 +186,7 @@ impl Owned {
             return Some(told.owner.clone());
         }
         let (container, k8s) = match &*bound {
-            Some((home, _)) => (home.container(), home.kubernetes()),
+            Some((home, _)) => in_namespace(home),
             None => (None, None),
         };
         let owner = Owner {
@@ -196,8 +196,8 @@ impl Owned {
                 .is_some()
                 .then(|| bound.as_ref().map(|(_, by)| *by))
                 .flatten(),
-            container: container.map(|container| (**container).clone()),
-            k8s: k8s.map(|k8s| (**k8s).clone()),
+            container,
+            k8s,
         };
         if owner == Owner::default() {
             return None;
@@ -208,5 +208,19 @@ impl Owned {
             owner: owner.clone(),
         });
         Some(owner)
+    }
+}
+
+/// Whose a namespace is in which a container lives.
+fn in_namespace(home: &Home) -> (Option<Container>, Option<Kubernetes>) {
+    let kubernetes = home.kubernetes();
+    let kubernetes = kubernetes.as_ref().map(|k8s| k8s.value());
+    match home.container() {
+        Some(container) => {
+            let sandbox = home.sandbox();
+            let (container, k8s) = container::owner(&container, kubernetes, sandbox.as_deref());
+            (Some(container), k8s)
+        }
+        None => (None, kubernetes.cloned()),
     }
 }

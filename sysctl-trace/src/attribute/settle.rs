@@ -76,7 +76,7 @@ impl Held {
             .as_ref()
             .and_then(|netns| netns.owner.as_ref());
         let is_empty = self.event.event.action == Action::NetnsBind
-            && owner.is_none_or(|owner| owner.container.is_none());
+            && owner.is_none_or(|owner| owner.bound_by.is_none());
         (!is_empty).then_some(self.event)
     }
 
@@ -91,7 +91,9 @@ impl Held {
             Behalf::Container => self.home.clone(),
             Behalf::Namespace => self.owned.as_ref().and_then(|owned| owned.home()),
         };
-        sysctl.requester = home.and_then(|home| home.requester(&sysctl.path));
+        if let Some(found) = home.and_then(|home| home.requester(&sysctl.path)) {
+            sysctl.requester = Some(found);
+        }
     }
 }
 

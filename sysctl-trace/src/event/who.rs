@@ -155,6 +155,21 @@ pub struct Owner {
     pub k8s: Option<Kubernetes>,
 }
 
+impl Owner {
+    /// The same where it names one of the containers that live in a pod: they share their namespace,
+    /// which is the pod's. Tracers before schema 1.3 told the first of them where a pod has no
+    /// container of its own, as with CRI-O.
+    #[must_use]
+    pub fn of_pod(mut self) -> Self {
+        if let Some(k8s) = &mut self.k8s
+            && k8s.container.take().is_some()
+        {
+            self.container = None;
+        }
+        self
+    }
+}
+
 /// What told which container a network namespace belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

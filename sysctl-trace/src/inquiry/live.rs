@@ -111,7 +111,13 @@ impl Recorder {
 /// The facts about keys in a namespace of this node.
 pub fn ask(target: &Target, keys: &Keys, recorder: Option<&Recorder>) -> Result<Inquiry, Error> {
     match (Node::look_for(target), recorder) {
-        (Ok((namespace, _)), _) => present(&namespace, keys, recorder),
+        (Ok((namespace, _)), _) => {
+            let mut inquiry = present(&namespace, keys, recorder)?;
+            if namespace.is_node {
+                inquiry.say_on_node(target);
+            }
+            Ok(inquiry)
+        }
         (Err(absent), Some(recorder)) if is_absent(&absent) => match recorder.choose(target) {
             Ok((id, others)) => past(id, others, keys, recorder),
             Err(target::Error::None { .. }) => Err(absent.into()),
@@ -230,6 +236,7 @@ impl View<'_> {
                 inum: Some(self.id.inum),
                 cookie: Some(self.id.cookie).filter(|cookie| *cookie != 0),
                 owner: (*owner != Owner::default()).then(|| Arc::new(Rendered::new(owner.clone()))),
+                on_node: None,
             },
         }
     }

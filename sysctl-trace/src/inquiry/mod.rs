@@ -10,7 +10,8 @@ use smol_str::SmolStr;
 use crate::{
     answer::Answer,
     ledger::{Excerpt, Namespace, Place},
-    verdict::{Cause, Facts, Held, Seen},
+    target::Target,
+    verdict::{Cause, Facts, Held, Seen, on_node},
 };
 
 /// One key in one place.
@@ -53,6 +54,19 @@ impl Inquiry {
             }),
             held: case.held.clone(),
         })
+    }
+
+    /// Says of who was asked about that it uses the node's own network namespace.
+    fn say_on_node(&mut self, target: &Target) {
+        let guest = match target {
+            Target::Pod { .. } => format!("pod {target}"),
+            Target::Name(name) => name.clone(),
+            Target::Node | Target::Inum(_) | Target::Pid(..) | Target::Path(_) => return,
+        };
+        self.notes.push(on_node(&guest));
+        for case in &mut self.cases {
+            case.held.on_node = Some(guest.clone());
+        }
     }
 
     /// Whether a value differs from what was seen: it may have been written in between.

@@ -137,10 +137,12 @@ fn of_netns(
     keys: &Keys,
 ) -> Result<Inquiry, Error> {
     let (id, others) = meant(account, target).map_err(|e| Error::Target(e, source.clone()))?;
-    Ok(Inquiry {
-        notes: earlier(others).into_iter().collect(),
-        ..in_ledger(&account.ledger, Place::Netns(id), keys)
-    })
+    let mut inquiry = in_ledger(&account.ledger, Place::Netns(id), keys);
+    inquiry.notes.extend(earlier(others));
+    if Some(id) == account.ledger.node() {
+        inquiry.say_on_node(target);
+    }
+    Ok(inquiry)
 }
 
 /// The namespace that is meant, and how many others of that name are gone.

@@ -7,6 +7,7 @@ use smol_str::SmolStr;
 
 use super::At;
 use crate::{
+    attribute::requester::{Unasked, by_arguments, unasked},
     event::{Component, Container, Event, Kubernetes, Process, Requester, Sysctl, ValueType},
     rendered::Rendered,
 };
@@ -57,8 +58,10 @@ pub struct Write {
     pub new: Option<SmolStr>,
     /// Why the kernel refused; absent where it did not.
     pub error: Option<SmolStr>,
-    /// On whose behalf.
+    /// On whose behalf; absent where that is not known.
     pub requester: Option<Arc<Requester>>,
+    /// What is known of why it was made, where no requester is.
+    pub unasked: Unasked,
     /// Whether the kernel's memory can be read for this key.
     pub is_decoded: bool,
 }
@@ -126,7 +129,8 @@ impl Write {
             old: sysctl.old.clone(),
             new: sysctl.new.clone(),
             error: event.error.as_ref().map(|error| error.code.clone()),
-            requester: sysctl.requester.clone(),
+            requester: (sysctl.requester.clone()).or_else(|| by_arguments(event).map(Arc::new)),
+            unasked: unasked(event),
             is_decoded: sysctl.type_ != ValueType::NotDecoded,
         }
     }

@@ -259,7 +259,7 @@ impl Ledger {
             node: self.node,
             namespaces: places
                 .iter()
-                .filter_map(|place| self.places.get(place).cloned())
+                .filter_map(|place| Some(self.places.get(place)?.clone().told()))
                 .collect(),
             forgotten: self.forgotten,
         }
@@ -474,6 +474,20 @@ impl Namespace {
             Place::Node => true,
             Place::Netns(id) => id.cookie != 0,
         }
+    }
+
+    /// As it is told: the namespace of a pod is the pod's.
+    fn told(mut self) -> Self {
+        let is_of_one = |owner: &Owner| {
+            owner
+                .k8s
+                .as_ref()
+                .is_some_and(|k8s| k8s.container.is_some())
+        };
+        if let Some(owner) = self.owner.take_if(|owner| is_of_one(owner)) {
+            self.owner = Some(Arc::new(Rendered::new(owner.value().clone().of_pod())));
+        }
+        self
     }
 
     fn learn_owner(&mut self, owner: Option<&Arc<Rendered<Owner>>>) {

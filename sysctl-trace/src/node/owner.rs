@@ -66,11 +66,7 @@ impl Finder {
                 namespace.others.push((*tenant).clone());
                 continue;
             }
-            namespace.owner = Owner {
-                pin: namespace.owner.pin.take(),
-                ..tenant.owner.clone()
-            };
-            namespace.known = tenant.known.clone();
+            namespace.settle(&tenant, Binding::Resident);
         }
     }
 
@@ -93,12 +89,7 @@ impl Finder {
         let Some(tenant) = named.min_by_key(|tenant| tenant.known.as_ref().map(rank)) else {
             return;
         };
-        namespace.owner = Owner {
-            pin: namespace.owner.pin.take(),
-            bound_by: Some(Binding::Specification),
-            ..tenant.owner.clone()
-        };
-        namespace.known = tenant.known.clone();
+        namespace.settle(tenant, Binding::Specification);
     }
 
     fn of(&mut self, path: String) -> Option<Arc<Tenant>> {
@@ -108,6 +99,30 @@ impl Finder {
         let tenant = tenant(&self.state, &path).map(Arc::new);
         self.known.insert(path, tenant.clone());
         tenant
+    }
+}
+
+impl Namespace {
+    /// It belongs to this container, or to the pod of it.
+    fn settle(&mut self, tenant: &Tenant, by: Binding) {
+        self.known.clone_from(&tenant.known);
+        let Some(container) = &tenant.owner.container else {
+            return;
+        };
+        let sandbox = tenant.known.as_ref();
+        let sandbox = sandbox.and_then(|known| known.sandbox_id.as_deref());
+        let k8s = tenant.owner.k8s.as_ref();
+        let (owner, k8s) = container::owner(container, k8s, sandbox);
+        if owner.id != container.id {
+            self.others.push(tenant.clone());
+        }
+        self.owner = Owner {
+            pin: self.owner.pin.take(),
+            bound_by: Some(by),
+            container: Some(owner),
+            k8s,
+            ..Owner::default()
+        };
     }
 }
 

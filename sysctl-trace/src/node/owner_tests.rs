@@ -152,5 +152,21 @@ fn a_specification_names_the_file() {
     finder.fill_by_specification(&mut other);
     assert_eq!(id(&other.owner), None);
     finder.fill_by_specification(&mut elsewhere);
-    assert_eq!(id(&elsewhere.owner), Some(APP));
+    assert_eq!(id(&elsewhere.owner), Some(SANDBOX));
+}
+
+#[test]
+fn a_pods_namespace_is_the_pods_whichever_of_its_containers_is_found() {
+    let fixture = Fixture::new();
+    let mut finder = fixture.finder();
+    let mut namespace = Namespace::default();
+    fill(&mut finder, &mut namespace, &[&cgroup(APP)]);
+    assert_eq!(id(&namespace.owner), Some(SANDBOX));
+    let k8s = namespace.owner.k8s.as_ref().unwrap();
+    assert_eq!(
+        (k8s.pod.name.as_deref(), &k8s.container),
+        (Some("cart-0"), &None)
+    );
+    // It is found by the container's name all the same.
+    assert_eq!(id(&namespace.others[0].owner), Some(APP));
 }

@@ -65,12 +65,12 @@ impl<'a> Decision<'a> {
     }
 
     /// As the verdict has it.
-    pub(super) fn cause(&self) -> Cause {
+    pub(super) fn cause(&self, facts: &Facts<'_>) -> Cause {
         match self.root {
             Root::Kernel(Origin::Constant) => Cause::KernelConstant,
             Root::Kernel(Origin::Node) => Cause::InheritedFromNode,
             Root::Kernel(Origin::Computed | Origin::Unknown) => Cause::KernelSetUp,
-            Root::Write(write) => Cause::Written(writer(write)),
+            Root::Write(write) => Cause::Written(writer(facts, write)),
             Root::Requested(requester) => Cause::Requested(requester.clone()),
             Root::BeforeTracing => Cause::BeforeTracing,
             Root::NotWatched => Cause::NotWatched,
@@ -80,7 +80,7 @@ impl<'a> Decision<'a> {
     }
 }
 
-fn writer(write: &Write) -> Writer {
+fn writer(facts: &Facts<'_>, write: &Write) -> Writer {
     let author = &*write.author;
     Writer {
         component: component(author).map(|component| component.name.to_string()),
@@ -88,8 +88,10 @@ fn writer(write: &Write) -> Writer {
         pid: author.pid,
         entity_id: author.entity_id.clone(),
         container: container(author).map(|container| name_of(container).to_owned()),
+        container_id: container(author).map(|container| container.id.to_string()),
+        k8s: author.k8s.as_deref().map(|k8s| k8s.value().clone()),
         at: write.at.timestamp,
-        requester: write.requester.as_deref().cloned(),
+        requester: facts.requester(write).cloned(),
     }
 }
 
@@ -311,7 +313,9 @@ fn by_files<'a>(facts: &'a Facts<'_>, root: Root<'a>, reason: Reason) -> Decisio
     let Some(value) = facts.value() else {
         return Decision::unknown(root, Reason::NoValue);
     };
-    if let Asked::For(requester) = &facts.held.asked {
+    if let Asked::For(requester) = &facts.held.asked
+        && facts.refused().is_none()
+    {
         return if is_same(&requester.value, value) {
             Decision::inferred(Root::Requested(requester), reason)
         } else {

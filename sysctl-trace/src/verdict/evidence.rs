@@ -6,7 +6,8 @@ use serde::Serialize;
 use super::{
     Asked, Confidence, Facts, Seen,
     decide::{Decision, Root, component},
-    words::{asks, component_name},
+    specification::asks_too,
+    words::{asks, component_name, inside},
 };
 use crate::{
     event::Sureness,
@@ -54,6 +55,9 @@ impl From<String> for Evidence {
 /// The facts behind a decision.
 pub(super) fn list(facts: &Facts<'_>, decision: &Decision<'_>) -> Vec<Evidence> {
     let mut list = Vec::new();
+    if let Some(guest) = &facts.held.on_node {
+        list.push(Evidence::from(on_node(guest)));
+    }
     if let Some(seen) = &facts.seen {
         of_ledger(facts, seen, &mut list);
     } else {
@@ -71,12 +75,17 @@ pub(super) fn list(facts: &Facts<'_>, decision: &Decision<'_>) -> Vec<Evidence> 
     list
 }
 
+/// `pod shop/web uses the node's own network namespace`
+pub(crate) fn on_node(guest: &str) -> String {
+    format!("{guest} uses the node's own network namespace")
+}
+
 fn of_ledger(facts: &Facts<'_>, seen: &Seen<'_>, list: &mut Vec<Evidence>) {
     let history = seen.namespace.and_then(|known| known.keys.get(facts.key));
     match seen.namespace.and_then(|known| known.created.as_ref()) {
         Some(created) => {
             let mut text = match &created.author {
-                Some(author) => format!("{} made the namespace", who(author)),
+                Some(author) => format!("{} made the namespace", who(facts, author)),
                 None => "the namespace was made".to_owned(),
             };
             if let Some(initial) = history.and_then(|history| history.initial.as_ref()) {
@@ -130,7 +139,7 @@ fn of_history(facts: &Facts<'_>, history: &History, list: &mut Vec<Evidence>) {
 
 /// `runc:[2:INIT][343] (runc init) wrote "1024": 4096, then 1024`
 fn wrote(facts: &Facts<'_>, write: &Write) -> String {
-    let mut text = who(&write.author);
+    let mut text = who(facts, &write.author);
     if let Some(netns) = facts.elsewhere(&write.author) {
         text.push_str(&format!(", in network namespace {netns},"));
     }
@@ -153,8 +162,8 @@ fn wrote(facts: &Facts<'_>, write: &Write) -> String {
     text
 }
 
-/// `runc:[2:INIT][343] (runc init)`
-pub(super) fn who(author: &Author) -> String {
+/// `runc:[2:INIT][343] (runc init)`, and the container that it is in, unless that is the namespace's.
+pub(super) fn who(facts: &Facts<'_>, author: &Author) -> String {
     let mut text = format!("{}[{}]", author.name, author.pid);
     if let Some(component) = component(author) {
         text.push_str(&format!(" ({}", component_name(component)));
@@ -164,14 +173,17 @@ pub(super) fn who(author: &Author) -> String {
         }
         text.push(')');
     }
+    if let Some(inside) = inside(facts, author) {
+        text.push_str(&format!(" {inside}"));
+    }
     text
 }
 
 fn of_files(facts: &Facts<'_>, decision: &Decision<'_>, list: &mut Vec<Evidence>) {
     let told = match decision.root {
-        Root::Write(write) => write.requester.as_deref(),
-        Root::Kernel(_)
-        | Root::Requested(_)
+        Root::Write(write) => facts.requester(write),
+        Root::Kernel(_) => facts.refused().map(|(_, requester)| requester),
+        Root::Requested(_)
         | Root::BeforeTracing
         | Root::NotWatched
         | Root::ChangedUnseen
@@ -181,7 +193,20 @@ fn of_files(facts: &Facts<'_>, decision: &Decision<'_>, list: &mut Vec<Evidence>
         list.push(asks(requester).into());
     }
     match &facts.held.asked {
-        Asked::For(requester) if told != Some(&**requester) => list.push(asks(requester).into()),
+        Asked::For(requester) if told == Some(&**requester) => {}
+        Asked::For(requester) => {
+            let too = match decision.root {
+                Root::Write(write) if told.is_none() => asks_too(facts, write),
+                Root::Write(_)
+                | Root::Kernel(_)
+                | Root::Requested(_)
+                | Root::BeforeTracing
+                | Root::NotWatched
+                | Root::ChangedUnseen
+                | Root::Undecided => None,
+            };
+            list.push(too.unwrap_or_else(|| asks(requester)).into());
+        }
         Asked::Nothing => list.push(
             if facts.is_node {
                 "no file in sysctl.d asks for a value".to_owned()
@@ -190,7 +215,7 @@ fn of_files(facts: &Facts<'_>, decision: &Decision<'_>, list: &mut Vec<Evidence>
             }
             .into(),
         ),
-        Asked::For(_) | Asked::Unknown => {}
+        Asked::Unknown => {}
     }
 }
 

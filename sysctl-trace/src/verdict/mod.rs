@@ -8,6 +8,7 @@
 mod decide;
 mod evidence;
 pub mod keys;
+mod specification;
 mod suspects;
 mod words;
 
@@ -18,10 +19,11 @@ use serde::Serialize;
 use smol_str::SmolStr;
 
 pub use evidence::Evidence;
+pub(crate) use evidence::on_node;
 pub use suspects::{Finding, Found, Suspect};
 
 use crate::{
-    event::{Owner, Requester},
+    event::{Kubernetes, Owner, Requester},
     ledger::{Namespace, Window},
     rendered::Rendered,
     time::Moment,
@@ -66,6 +68,8 @@ pub struct Held {
     pub cookie: Option<u64>,
     /// Whose it is.
     pub owner: Option<Arc<Rendered<Owner>>>,
+    /// Who was asked about, where that uses the node's own network namespace: `pod shop/web`.
+    pub on_node: Option<String>,
 }
 
 /// What the files of the container, or of the node, ask for.
@@ -142,6 +146,12 @@ pub struct Writer {
     /// The name or id of the container that the process is in; absent where it is in none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub container: Option<String>,
+    /// The id of that container, in full.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container_id: Option<String>,
+    /// The pod that the process is in, as in events; absent where it is in none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub k8s: Option<Kubernetes>,
     /// When.
     #[schemars(with = "String")]
     pub at: Moment,
@@ -206,7 +216,7 @@ impl Verdict {
             evidence: evidence::list(facts, &decision),
             suspects: suspects::list(facts, &decision),
             would_settle: words::would_settle(facts, &decision),
-            cause: decision.cause(),
+            cause: decision.cause(facts),
             confidence: decision.confidence,
             reason: decision.reason,
         }

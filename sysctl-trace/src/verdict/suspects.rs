@@ -4,13 +4,14 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    Asked, Facts, Reason,
+    Facts, Reason,
     decide::{Decision, Root, component},
     keys::Origin,
+    specification,
     words::{asks_for, name},
 };
 use crate::{
-    event::{Requester, RequesterSource},
+    event::{Owner, Requester, RequesterSource},
     ledger::{Author, Entry, History, Write, is_same},
 };
 
@@ -123,8 +124,20 @@ pub(super) fn list(facts: &Facts<'_>, decision: &Decision<'_>) -> Vec<Finding> {
         .collect()
 }
 
+/// What manages the container or the pod that the namespace belongs to. A pod without a container of
+/// its own is told by what made the namespace.
 fn runtime<'a>(facts: &'a Facts<'_>) -> Option<&'a str> {
-    facts.owner()?.container.as_ref()?.runtime.as_deref()
+    let Owner {
+        container, creator, ..
+    } = facts.owner()?;
+    if let Some(container) = container {
+        return container.runtime.as_deref();
+    }
+    match creator.as_deref()? {
+        "pinns" | "cri-o" => Some("cri-o"),
+        creator @ ("containerd" | "podman") => Some(creator),
+        _ => None,
+    }
 }
 
 /// From where the value was asked for to what wrote it.
@@ -176,7 +189,7 @@ fn kernel(facts: &Facts<'_>, origin: Origin) -> String {
     } else {
         "as the namespace was made"
     };
-    match history(facts).and_then(|history| history.initial.as_ref()) {
+    match facts.history().and_then(|history| history.initial.as_ref()) {
         Some(initial) => format!("gave it {} {when}", initial.value),
         None => match facts.value() {
             Some(value) if facts.is_node => format!("gives {value} {when}"),
@@ -187,18 +200,17 @@ fn kernel(facts: &Facts<'_>, origin: Origin) -> String {
     }
 }
 
-fn history<'a>(facts: &'a Facts<'_>) -> Option<&'a History> {
-    facts.namespace()?.keys.get(facts.key)
-}
-
 fn written(facts: &Facts<'_>, write: &Write) -> Vec<Finding> {
     let component = component(&write.author);
     let suspect = component.map_or(Suspect::Process, |component| Suspect::of(&component.name));
     let name = name(&write.author);
-    let asked = write.requester.as_deref();
+    let asked = facts.requester(write);
     let mut chain = asked.map_or_else(Vec::new, |requester| requested(facts, requester));
     let wrote = format!("{name}[{}] wrote it", write.author.pid);
     match chain.iter_mut().find(|finding| finding.suspect == suspect) {
+        Some(own) if component.is_some_and(|component| component.name == "pinns") => {
+            own.why = format!("CRI-O gave it to pinns, and {wrote}");
+        }
         // A CNI plugin by its configuration.
         Some(own) => own.why = format!("{wrote}: {}", own.why),
         None => chain.push(Finding {
@@ -303,12 +315,15 @@ fn other(suspect: Suspect, facts: &Facts<'_>, decision: &Decision<'_>) -> Findin
 fn beside_write(suspect: Suspect, facts: &Facts<'_>, write: &Write) -> (Found, String) {
     if suspect == Suspect::Kernel {
         let before = write.old.as_ref();
-        let why = match (history(facts).and_then(|h| h.initial.as_ref()), before) {
+        let why = match (facts.history().and_then(|h| h.initial.as_ref()), before) {
             (Some(initial), _) => format!("gave it {}, which was overwritten", initial.value),
             (None, Some(old)) => format!("the value was {old} before the write"),
             (None, None) => "the value was written".to_owned(),
         };
         return (Found::Eliminated, why);
+    }
+    if suspect == Suspect::Specification {
+        return specification::beside_write(facts, write);
     }
     (Found::Eliminated, untouched(suspect, facts))
 }
@@ -316,24 +331,9 @@ fn beside_write(suspect: Suspect, facts: &Facts<'_>, write: &Write) -> (Found, S
 /// What the suspect did to the value, none of which counts now.
 fn untouched(suspect: Suspect, facts: &Facts<'_>) -> String {
     if suspect == Suspect::Specification {
-        return match &facts.held.asked {
-            Asked::For(requester) if is_default(requester) => OF_NO_OWN.to_owned(),
-            Asked::For(requester) if is_there(facts, requester) => {
-                format!("asks for {} too, but that is not why", requester.value)
-            }
-            Asked::For(requester) => {
-                format!("asks for {}, which is not what is there", requester.value)
-            }
-            Asked::Nothing => "asks for no value".to_owned(),
-            Asked::Unknown => match asked_before(facts) {
-                Some(requester) => {
-                    format!("{}, which was overwritten", asks_for(requester))
-                }
-                None => "nothing was written on its behalf".to_owned(),
-            },
-        };
+        return specification::untouched(facts);
     }
-    let mut own = history(facts).into_iter().flat_map(History::writes);
+    let mut own = facts.history().into_iter().flat_map(History::writes);
     let is_own = |write: &&Write| suspect_of(&write.author) == suspect;
     let Some(last) = own.rfind(is_own) else {
         return match creator(facts) {
@@ -352,31 +352,6 @@ fn untouched(suspect: Suspect, facts: &Facts<'_>) -> String {
     }
 }
 
-/// Said of a specification that has only what the engine put into it.
-const OF_NO_OWN: &str = "asks for no value of its own";
-
-fn is_default(requester: &Requester) -> bool {
-    requester.source == RequesterSource::EngineDefault
-}
-
-/// Whether the value is the one that is asked for.
-fn is_there(facts: &Facts<'_>, requester: &Requester) -> bool {
-    facts
-        .value()
-        .is_some_and(|value| is_same(&requester.value, value))
-}
-
-/// What the specification was last seen to ask for, where the value is not from there.
-fn asked_before<'a>(facts: &'a Facts<'_>) -> Option<&'a Requester> {
-    let mut writes = history(facts)?.writes().rev();
-    writes.find_map(|write| {
-        let requester = write.requester.as_deref()?;
-        let is_own =
-            !is_default(requester) && requester.source != RequesterSource::CniConfiguration;
-        is_own.then_some(requester)
-    })
-}
-
 /// What made the namespace.
 fn creator(facts: &Facts<'_>) -> Option<Suspect> {
     let created = facts.namespace()?.created.as_ref()?;
@@ -392,20 +367,7 @@ fn suspect_of(author: &Author) -> Suspect {
 fn by_files(suspect: Suspect, facts: &Facts<'_>) -> (Found, String) {
     let unseen = "what it did was not seen".to_owned();
     match suspect {
-        Suspect::Specification => match &facts.held.asked {
-            Asked::Nothing => (Found::Eliminated, "asks for no value".to_owned()),
-            Asked::For(requester) if is_default(requester) => {
-                (Found::Eliminated, OF_NO_OWN.to_owned())
-            }
-            Asked::For(requester) if is_there(facts, requester) => {
-                (Found::CannotSay, asks_for(requester))
-            }
-            Asked::For(requester) => {
-                let why = format!("asks for {}, which is not what is there", requester.value);
-                (Found::Eliminated, why)
-            }
-            Asked::Unknown => (Found::CannotSay, "what it asks for is not known".to_owned()),
-        },
+        Suspect::Specification => specification::by_files(facts),
         Suspect::Kernel => by_first_value(facts).unwrap_or((Found::CannotSay, unseen)),
         Suspect::Kubelet
         | Suspect::Dockerd
@@ -413,7 +375,7 @@ fn by_files(suspect: Suspect, facts: &Facts<'_>) -> (Found, String) {
         | Suspect::Engine
         | Suspect::Runtime
         | Suspect::Cni
-        | Suspect::Process => match history(facts).map(|h| writes_of(h, suspect)) {
+        | Suspect::Process => match facts.history().map(|h| writes_of(h, suspect)) {
             Some(Some(write)) => (
                 Found::CannotSay,
                 format!("wrote \"{}\"", write.requested.as_deref().unwrap_or("?")),
@@ -426,7 +388,7 @@ fn by_files(suspect: Suspect, facts: &Facts<'_>) -> (Found, String) {
 /// The kernel is eliminated where it gave, or gives, another value than is there.
 fn by_first_value(facts: &Facts<'_>) -> Option<(Found, String)> {
     let value = facts.value()?;
-    let initial = history(facts).and_then(|history| history.initial.as_ref());
+    let initial = facts.history().and_then(|history| history.initial.as_ref());
     let (first, why) = match (initial, &facts.held.default) {
         (Some(initial), _) => (
             &initial.value,

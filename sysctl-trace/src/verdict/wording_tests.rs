@@ -86,7 +86,7 @@ fn a_specification_that_asks_for_the_same_is_never_said_to_ask_for_other() {
         ..Held::default()
     };
     // Written without it, or nobody knows by whom.
-    let story = Story::new().create().write("sysctl(8)", "1024");
+    let story = Story::new().create().write("kubelet", "1024");
     let verdict = held(&story.told, facts(option("1024")));
     assert_eq!(found(&verdict, Suspect::Specification), Found::Eliminated);
     assert_eq!(
@@ -132,7 +132,7 @@ fn what_the_engine_put_into_the_specification_is_not_what_the_user_asked_for() {
 #[test]
 fn what_was_asked_for_and_overwritten_is_told_by_a_recording_too() {
     let story = on_behalf(Story::new().create().write("runc", "1024"), docker("1024"));
-    let verdict = recorded(&story.write("sysctl(8)", "300").told);
+    let verdict = recorded(&story.write("kubelet", "300").told);
     let why = why(&verdict, Suspect::Specification);
     assert!(
         why.starts_with("asks for 1024 in ") && why.ends_with(", which was overwritten"),
@@ -198,4 +198,127 @@ fn a_value_found_after_loss_is_not_said_to_be_changed_without_loss() {
     assert_eq!(verdict.reason, Some(Reason::EventsLost), "{verdict:#?}");
     let verdict = recorded(&story.drift("7").told);
     assert_eq!(verdict.reason, Some(Reason::ValueDiffers), "{verdict:#?}");
+}
+
+/// A file of settings that asks for a value.
+fn file(value: &str) -> Requester {
+    Requester {
+        source: RequesterSource::SysctlFile,
+        value: value.into(),
+        file: Some("/etc/sysctl.d/31.conf".into()),
+        line: Some(3),
+    }
+}
+
+/// The last write of a story, by a process with these arguments; none where they could not be read.
+fn called(mut story: Story, args: Option<&[&str]>) -> Story {
+    let write: &mut Event = story.told.last_mut().unwrap();
+    let mut process = write.process.as_deref().unwrap().value().clone();
+    process.args = args.map(|args| args.iter().map(|&arg| arg.into()).collect());
+    write.process = Some(Arc::new(Rendered::new(process)));
+    story
+}
+
+#[test]
+fn a_file_is_not_cleared_where_the_arguments_of_the_writer_are_not_known() {
+    let by = |component: &str| called(Story::new().create().write(component, "31"), None);
+    let facts = |asked| Held {
+        value: Some("31".into()),
+        asked,
+        ..Held::default()
+    };
+    for component in ["sysctl(8)", "systemd-sysctl", "tuned", "program"] {
+        let verdict = held(&by(component).told, facts(Asked::For(Arc::new(file("31")))));
+        assert_eq!(
+            found(&verdict, Suspect::Specification),
+            Found::CannotSay,
+            "{component}"
+        );
+        let too = "/etc/sysctl.d/31.conf:3 asks for 31 too";
+        assert_eq!(why(&verdict, Suspect::Specification), too);
+        assert!(
+            verdict.evidence.iter().any(|fact| fact.text == too),
+            "{verdict:#?}"
+        );
+    }
+    // A file elsewhere may have been applied, whatever sysctl.d has.
+    for asked in [
+        Asked::Nothing,
+        Asked::Unknown,
+        Asked::For(Arc::new(file("7"))),
+    ] {
+        let verdict = held(&by("sysctl(8)").told, facts(asked));
+        assert_eq!(found(&verdict, Suspect::Specification), Found::CannotSay);
+        let why = why(&verdict, Suspect::Specification);
+        assert!(why.ends_with("its arguments could not be read"), "{why}");
+    }
+    assert_eq!(
+        found(&recorded(&by("runc").told), Suspect::Specification),
+        Found::CannotSay
+    );
+    assert_eq!(
+        found(&recorded(&by("program").told), Suspect::Specification),
+        Found::CannotSay
+    );
+}
+
+#[test]
+fn a_file_is_cleared_by_arguments_that_have_the_value() {
+    let story = Story::new().create().write("sysctl(8)", "31");
+    let story = called(story, Some(&["sysctl", "-w", "net.core.somaxconn=31"]));
+    let facts = Held {
+        value: Some("31".into()),
+        asked: Asked::For(Arc::new(file("31"))),
+        ..Held::default()
+    };
+    let verdict = held(&story.told, facts);
+    assert_eq!(found(&verdict, Suspect::Specification), Found::Eliminated);
+    assert_eq!(
+        found(&recorded(&story.told), Suspect::Specification),
+        Found::Eliminated
+    );
+}
+
+#[test]
+fn a_specification_with_what_a_runtime_wrote_is_why_it_wrote() {
+    let story = called(Story::new().create().write("pinns", "1024"), None);
+    let facts = |asked| Held {
+        value: Some("1024".into()),
+        asked,
+        ..Held::default()
+    };
+    let verdict = held(&story.told, facts(option("1024")));
+    assert_eq!(found(&verdict, Suspect::Specification), Found::SetIt);
+    let verdict = held(&story.told, facts(option("512")));
+    assert_eq!(found(&verdict, Suspect::Specification), Found::CannotSay);
+}
+
+#[test]
+fn what_was_refused_overwrote_nothing() {
+    let story = on_behalf(Story::new().create().refuse("runc", "many"), docker("many"));
+    let live = Held {
+        value: Some("4096".into()),
+        asked: option("many"),
+        ..Held::default()
+    };
+    for verdict in [recorded(&story.told), held(&story.told, live)] {
+        assert_eq!(verdict.cause, Cause::KernelConstant, "{verdict:#?}");
+        assert_eq!(verdict.confidence, Confidence::Observed);
+        let why = why(&verdict, Suspect::Specification);
+        assert_eq!(found(&verdict, Suspect::Specification), Found::Eliminated);
+        assert!(
+            why.ends_with(", which the kernel refused (EINVAL)"),
+            "{why}"
+        );
+        let told = "; \"many\", as `docker run --sysctl` asks, was refused (EINVAL).";
+        assert!(verdict.sentence.ends_with(told), "{}", verdict.sentence);
+    }
+}
+
+#[test]
+fn what_was_asked_for_and_there_already_overwrote_nothing() {
+    let story = on_behalf(Story::new().create().write("runc", "4096"), docker("4096"));
+    let verdict = recorded(&story.told);
+    let why = why(&verdict, Suspect::Specification);
+    assert!(why.ends_with(", which changed nothing"), "{why}");
 }

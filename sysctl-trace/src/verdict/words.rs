@@ -8,6 +8,7 @@ use super::{
 use crate::{
     event::{Component, Container, Kubernetes, Owner, Requester, RequesterSource, Stage},
     ledger::Author,
+    rendered::Rendered,
 };
 
 /// Of an id of 64 digits this many are shown, as the runtimes' own tools do.
@@ -31,7 +32,10 @@ pub(super) fn sentence(facts: &Facts<'_>, decision: &Decision<'_>) -> String {
 
 fn within(facts: &Facts<'_>, place: &str) -> String {
     if facts.is_node {
-        "on the node".to_owned()
+        match &facts.held.on_node {
+            Some(guest) => format!("on the node, whose network namespace {guest} uses"),
+            None => "on the node".to_owned(),
+        }
     } else {
         format!("in {place}")
     }
@@ -39,12 +43,23 @@ fn within(facts: &Facts<'_>, place: &str) -> String {
 
 fn because(facts: &Facts<'_>, decision: &Decision<'_>) -> String {
     match decision.root {
-        Root::Kernel(origin) => kernel(facts, origin, decision),
+        Root::Kernel(origin) => {
+            let mut text = kernel(facts, origin, decision);
+            if let Some((write, requester)) = facts.refused() {
+                text.push_str(&format!(
+                    "; \"{}\", as {} asks, was refused ({})",
+                    requester.value,
+                    source(requester),
+                    write.error.as_deref().unwrap_or("?")
+                ));
+            }
+            text
+        }
         Root::Write(write) => {
             let author = &*write.author;
             let mut text = format!("{}[{}]", name(author), author.pid);
-            if let Some(inside) = container(author).filter(|_| is_visitor(facts, decision)) {
-                text.push_str(&format!(" in container {}", name_of(inside)));
+            if let Some(inside) = inside(facts, author) {
+                text.push_str(&format!(" {inside}"));
             } else if !facts.is_node && container(author).is_none() {
                 text.push_str(" on the node");
             }
@@ -52,7 +67,7 @@ fn because(facts: &Facts<'_>, decision: &Decision<'_>) -> String {
             if facts.elsewhere(author).is_some() {
                 text.push_str(" from another network namespace");
             }
-            if let Some(requester) = write.requester.as_deref() {
+            if let Some(requester) = facts.requester(write) {
                 text.push_str(&format!(", as {} asks", source(requester)));
             }
             likely(decision, text)
@@ -274,14 +289,8 @@ pub(super) fn place(facts: &Facts<'_>) -> String {
 }
 
 fn owner_name(owner: &Owner) -> Option<String> {
-    if let Some(Kubernetes {
-        pod,
-        namespace: Some(namespace),
-        ..
-    }) = &owner.k8s
-        && let Some(name) = &pod.name
-    {
-        return Some(format!("pod {}/{name}", namespace.name));
+    if let Some(pod) = owner.k8s.as_ref().and_then(pod_name) {
+        return Some(format!("pod {pod}"));
     }
     if let Some(container) = &owner.container {
         let name = container
@@ -303,17 +312,37 @@ fn short(container: &Container) -> &str {
     if is_hex { &id[..SHORT_ID] } else { id }
 }
 
-/// Whether the writer is in a container other than the namespace's own.
-fn is_visitor(facts: &Facts<'_>, decision: &Decision<'_>) -> bool {
-    let Root::Write(write) = decision.root else {
-        return false;
-    };
-    let own = facts.owner().and_then(|owner| owner.container.as_ref());
-    match (container(&write.author), own) {
-        (Some(inside), Some(own)) => inside.id != own.id,
-        (Some(_), None) => true,
-        (None, Some(_) | None) => false,
+/// `in container web`, `in container tune (bb8b1046a3c5) of pod shop/web`: where an author is, unless
+/// that is what the namespace is called by.
+pub(super) fn inside(facts: &Facts<'_>, author: &Author) -> Option<String> {
+    let container = container(author)?;
+    let owner = facts.owner();
+    let own = owner.and_then(|owner| owner.container.as_ref());
+    let pod = author.k8s.as_deref().map(Rendered::value);
+    let name_in_pod = pod.and_then(|k8s| k8s.container.as_ref());
+    if own.is_some_and(|own| own.id == container.id) && name_in_pod.is_none() {
+        return None;
     }
+    let name = match name_in_pod {
+        Some(named) => &named.name,
+        None => name_of(container),
+    };
+    let pod = pod.and_then(pod_name);
+    let is_own_pod = pod.is_some() && pod == owner.and_then(|owner| pod_name(owner.k8s.as_ref()?));
+    Some(match pod {
+        _ if is_own_pod => format!("in container {name}"),
+        Some(pod) if name == container.id => {
+            format!("in container {} of pod {pod}", short(container))
+        }
+        Some(pod) => format!("in container {name} ({}) of pod {pod}", short(container)),
+        None => format!("in container {name}"),
+    })
+}
+
+/// `shop/web`
+fn pod_name(k8s: &Kubernetes) -> Option<String> {
+    let (namespace, name) = (k8s.namespace.as_ref()?, k8s.pod.name.as_ref()?);
+    Some(format!("{}/{name}", namespace.name))
 }
 
 impl Facts<'_> {

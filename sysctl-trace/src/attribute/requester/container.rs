@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{TEXT_MAX, path_of};
+use super::{TEXT_MAX, is_same_text, path_of};
 use crate::{
     attribute::runtime::Known,
     event::{Requester, RequesterSource},
@@ -19,6 +19,8 @@ const PING_GROUPS: &str = "net/ipv4/ping_group_range";
 
 /// Keys that docker and containerd's CRI set unasked, with their values.
 const DEFAULTS: [(&str, &str); 2] = [(PORT_START, "0"), (PING_GROUPS, "0 2147483647")];
+/// The same of CRI-O, as distributions of Kubernetes configure it.
+const CRIO_DEFAULTS: [(&str, &str); 1] = [(PING_GROUPS, "0 2147483647")];
 /// The same of podman.
 const PODMAN_DEFAULTS: [(&str, &str); 1] = [(PING_GROUPS, "0 0")];
 
@@ -111,25 +113,34 @@ fn source(known: &Known, path: &str, value: &str, place: Place) -> RequesterSour
     match place {
         Place::User => of_pod(RequesterSource::DockerOption),
         Place::Own if is_told_apart => RequesterSource::EngineDefault,
-        Place::Own | Place::Sandbox if is_default(known, path, value) => {
+        Place::Own | Place::Sandbox if is_default(&known.runtime, is_in_pod, path, value) => {
             RequesterSource::EngineDefault
         }
         Place::Own | Place::Sandbox => of_pod(RequesterSource::OciSpec),
     }
 }
 
-fn is_default(known: &Known, path: &str, value: &str) -> bool {
-    let defaults: &[_] = match known.runtime.as_str() {
+/// Where a key of a pod's sandbox was asked for, by what its engine was given.
+pub(super) fn source_in_pod(runtime: &str, path: &str, value: &str) -> RequesterSource {
+    if is_default(runtime, true, path, value) {
+        RequesterSource::EngineDefault
+    } else {
+        RequesterSource::PodSecurityContext
+    }
+}
+
+fn is_default(runtime: &str, is_in_pod: bool, path: &str, value: &str) -> bool {
+    let defaults: &[_] = match runtime {
         "docker" => &DEFAULTS,
         // Those of ctr have none.
-        "containerd" if known.pod.is_some() => &DEFAULTS,
+        "containerd" if is_in_pod => &DEFAULTS,
+        "cri-o" => &CRIO_DEFAULTS,
         "podman" => &PODMAN_DEFAULTS,
         _ => &[],
     };
-    let is_same = |default: &str| default.split_whitespace().eq(value.split_whitespace());
     defaults
         .iter()
-        .any(|(key, default)| *key == path && is_same(default))
+        .any(|(key, default)| *key == path && is_same_text(default, value))
 }
 
 #[cfg(test)]

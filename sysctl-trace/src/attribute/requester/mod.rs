@@ -13,13 +13,16 @@ mod cni;
 mod container;
 mod look_up;
 mod pattern;
+mod pinns;
 mod sysctl_d;
+mod unasked;
 
 pub use arguments::{Inputs, Reader};
 pub use cni::networks;
 pub use container::{Asked, of_container};
 pub use look_up::{LookUp, Written};
 pub use sysctl_d::sysctl_files;
+pub use unasked::{Unasked, by_arguments, may_be_from, of_pinns, unasked};
 
 use smol_str::SmolStr;
 
@@ -57,6 +60,11 @@ pub fn behalf(component: &Component, args: Option<&[String]>) -> Behalf {
             None => Behalf::Nobody,
         },
     }
+}
+
+/// Whether two texts are the same but for blanks.
+fn is_same_text(one: &str, other: &str) -> bool {
+    one.split_whitespace().eq(other.split_whitespace())
 }
 
 /// A key by either of its names as a path below /proc/sys. The separator that comes first is the
