@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Version of the form of an answer: `major.minor`, as with events.
-pub const ANSWER_VERSION: &str = "1.0";
+pub const ANSWER_VERSION: &str = "1.1";
 
 /// A value and who set it.
 #[derive(Clone, Debug, Serialize, JsonSchema)]

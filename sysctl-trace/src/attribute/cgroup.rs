@@ -40,6 +40,14 @@ pub struct Place {
     pub ecs_task: Option<SmolStr>,
 }
 
+impl Place {
+    /// Whether a free-text name can be a container's though no state confirms it. What lies below a
+    /// service of the node is that service's.
+    pub fn may_be_container(&self) -> bool {
+        self.candidates.iter().any(|one| !one.is_in_service)
+    }
+}
+
 /// A component of the path that names a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Match {
@@ -50,6 +58,8 @@ pub struct Match {
     /// It lies below a user's service manager: the runtime is not root's, and that user can
     /// choose the name.
     pub is_rootless: bool,
+    /// It lies below a service of the node. Services make groups of their own there, with any names.
+    pub is_in_service: bool,
     /// UID of the pod between the container around this one, or the root, and this one.
     pub pod_uid: Option<SmolStr>,
     /// Where the container's own cgroup ends in the path, in bytes.
@@ -159,6 +169,7 @@ struct Walk<'a> {
     above: Vec<&'a str>,
     pod_uid: Option<SmolStr>,
     is_rootless: bool,
+    is_in_service: bool,
 }
 
 /// What one component of a path is.
@@ -180,6 +191,10 @@ impl<'a> Walk<'a> {
             self.is_rootless = true;
         }
         let found = self.find(name);
+        // A user's manager has whatever the user starts below it.
+        if !is_within && name.ends_with(".service") && !name.starts_with("user@") {
+            self.is_in_service = true;
+        }
         self.above.push(name);
         match found {
             Found::Container(id, runtime) => self.enter(id, runtime, end),
@@ -226,6 +241,7 @@ impl<'a> Walk<'a> {
             id,
             runtime,
             is_rootless: self.is_rootless,
+            is_in_service: self.is_in_service,
             pod_uid: self.pod_uid.clone(),
             end,
         }

@@ -290,3 +290,29 @@ proptest! {
         prop_assert_eq!(place, Place { is_foreign: true, ..Place::default() });
     }
 }
+
+#[test]
+fn what_lies_below_a_service_is_the_services() {
+    for path in [
+        "/system.slice/systemd-udevd.service/udev",
+        "/system.slice/system-foo.slice/foo@1.service/payload/more",
+        "/foo.service/supervised",
+    ] {
+        let place = parse(path);
+        assert!(!place.candidates.is_empty(), "{path}");
+        assert!(!place.may_be_container(), "{path}: {place:?}");
+    }
+    for path in [
+        "/default/web",
+        "/user.slice/user-1000.slice/user@1000.service/web",
+        "/system.slice/crun-web.scope",
+    ] {
+        assert!(parse(path).may_be_container(), "{path}");
+    }
+    // A name of a certain form is a container's, also there.
+    let path = format!(
+        "/system.slice/podman.service/libpod-payload-{}",
+        "a".repeat(64)
+    );
+    assert!(parse(&path).container.is_some());
+}

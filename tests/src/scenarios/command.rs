@@ -2,7 +2,10 @@
 
 use std::{
     ffi::OsStr,
+    io::{self, Write as _},
     process::{Command, Stdio},
+    thread,
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result, ensure};
@@ -11,6 +14,31 @@ use anyhow::{Context as _, Result, ensure};
 /// that it said, unless it succeeds.
 pub fn run<S: AsRef<OsStr>>(program: &str, arguments: &[S]) -> Result<String> {
     output(Command::new(program).args(arguments))
+}
+
+/// How much a pipe holds unless told otherwise.
+const PIPE_LEN: usize = 65_536;
+/// How long a program is held up: a tracer reads its arguments meanwhile.
+const HELD: Duration = Duration::from_millis(700);
+
+/// Runs the program to its end, and holds it up for a moment where it prints. Of one that ends sooner
+/// a tracer may or may not have read the arguments, so that what it says of it varies.
+pub fn run_held<S: AsRef<OsStr>>(program: &str, arguments: &[S]) -> Result<()> {
+    let (mut reader, mut writer) = io::pipe().context("a pipe")?;
+    writer.write_all(&[b'\n'; PIPE_LEN]).context("filling it")?;
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).stdout(writer);
+    let shown = shown(&command);
+    let mut child = command
+        .spawn()
+        .with_context(|| format!("starting `{shown}`"))?;
+    // The pipe ends with the program.
+    drop(command);
+    thread::sleep(HELD);
+    io::copy(&mut reader, &mut io::sink()).context("emptying the pipe")?;
+    let status = child.wait()?;
+    ensure!(status.success(), "`{shown}`: {status}");
+    Ok(())
 }
 
 /// As [`run`], for a command that is made up already.

@@ -89,10 +89,7 @@ pub fn component(subject: &Subject<'_>) -> Component {
             found
         }
         // A name that may be a container's, and files of another mount namespace.
-        None if !is_on_node
-            && subject.may_be_elsewhere()
-            && !subject.place.candidates.is_empty() =>
-        {
+        None if !is_on_node && subject.may_be_elsewhere() && subject.place.may_be_container() => {
             let mut evidence = subject.names_evidence();
             evidence.push("its mount namespace and cgroup are no service's".to_owned());
             verdict("container-process", Sureness::Inferred, evidence)

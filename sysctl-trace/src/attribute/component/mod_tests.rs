@@ -618,3 +618,15 @@ proptest! {
         prop_assert_eq!(cloned.is().confidence, Sureness::Inferred);
     }
 }
+
+#[test]
+fn a_service_with_mounts_and_groups_of_its_own_is_no_container() {
+    let of_udev = case("systemd-sysctl").with(|case| {
+        case.path = "/system.slice/systemd-udevd.service/udev".into();
+        case.on_node = Some(false);
+        case.in_node_mnt = Some(false);
+    });
+    assert_eq!(of_udev.is().name, "systemd-sysctl");
+    let elsewhere = of_udev.with(|case| case.path = "/default/web".into());
+    assert_eq!(elsewhere.is().name, "container-process");
+}

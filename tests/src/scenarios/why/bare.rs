@@ -36,7 +36,8 @@ impl Named {
 
     /// Writes the key in it by sysctl(8).
     pub fn write(&self, value: &str) -> Result<()> {
-        self.shell(&format!("sysctl -q -w {KEY}={value}"))
+        let write = format!("{KEY}={value}");
+        command::run_held("ip", &["netns", "exec", self.0, "sysctl", "-w", &write])
     }
 
     fn shell(&self, script: &str) -> Result<()> {
@@ -97,8 +98,7 @@ fn writers(node: &str, book: &mut Book) -> Result<()> {
     let twice = Running::start("runc", "two-writers", &[(KEY, "1024")])?;
     let pid = twice.pid()?.to_string();
     let write = format!("{KEY}=300");
-    let arguments = ["-t", &pid, "-n", "sysctl", "-q", "-w", &write];
-    command::run("nsenter", &arguments)?;
+    command::run_held("nsenter", &["-t", &pid, "-n", "sysctl", "-w", &write])?;
 
     let title = "ip netns add, sysctl -w 600, then echo -1, which the kernel refuses";
     book.head("n", &format!("the node at {node}: {title}"));

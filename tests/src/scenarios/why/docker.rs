@@ -34,8 +34,7 @@ pub fn run(_: &Context) -> Result<()> {
 fn nsenter(container: &Container, value: &str) -> Result<()> {
     let pid = container.inspect("{{.State.Pid}}")?;
     let write = format!("{KEY}={value}");
-    let arguments = ["-t", &pid, "-n", "sysctl", "-q", "-w", &write];
-    command::run("nsenter", &arguments).map(drop)
+    command::run_held("nsenter", &["-t", &pid, "-n", "sysctl", "-w", &write])
 }
 
 fn round(docker: &Docker, node: &str, book: &mut Book) -> Result<()> {

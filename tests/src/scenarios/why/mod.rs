@@ -45,5 +45,5 @@ impl Drop for Kept {
 
 /// Sets a value of the node by sysctl(8).
 fn write(key: &str, value: &str) -> Result<()> {
-    command::run("sysctl", &["-q", "-w", &format!("{key}={value}")]).map(drop)
+    command::run_held("sysctl", &["-w", &format!("{key}={value}")])
 }
