@@ -32,6 +32,17 @@ impl Moment {
     }
 }
 
+impl Moment {
+    /// So many nanoseconds before.
+    #[must_use]
+    pub fn earlier(&self, by_ns: u64) -> Self {
+        let unix_ns = self
+            .parse()
+            .map_or(0, |moment: Timestamp| moment.as_nanosecond());
+        Self::new(unix_ns.saturating_sub(i128::from(by_ns)))
+    }
+}
+
 impl Deref for Moment {
     type Target = str;
 

@@ -318,6 +318,7 @@ pub struct Trace {
     pub since_boottime_ns: Option<u64>,
     #[serde(default)]
     pub filters: BTreeMap<String, Vec<String>>,
+    pub filtered_by: Option<Vec<String>>,
     #[serde(default)]
     pub lost_by_action: BTreeMap<Action, u64>,
     #[serde(default)]

@@ -153,6 +153,7 @@ impl Assembler {
     pub fn start(&mut self, node: Option<Netns>, watched: Vec<Action>, boottime_ns: u64) -> Event {
         let mut event = self.own(Action::TraceStart, boottime_ns);
         event.netns = node;
+        event.trace.filtered_by = Some(Vec::new());
         event.trace.watched = watched;
         event
     }
@@ -336,6 +337,7 @@ impl Assembler {
                 lost: None,
                 since_boottime_ns: None,
                 filters: BTreeMap::new(),
+                filtered_by: None,
                 lost_by_action: BTreeMap::new(),
                 watched: Vec::new(),
                 keys: None,

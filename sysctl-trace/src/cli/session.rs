@@ -168,7 +168,7 @@ impl<S: Source> Session<S> {
             verdicts: None,
             summary: Summary::new(charset),
             charset,
-            ledger: Ledger::new(Limits::default()),
+            ledger: Ledger::live(Limits::default()),
             bound: Vec::new(),
             start: None,
             shown_ns: 0,
@@ -216,7 +216,7 @@ impl<S: Source> Session<S> {
             self.take()?;
         }
         let boottime_ns = self.source.whole_until_ns();
-        let known = self.ledger.window().until;
+        let known = self.ledger.window().until();
         if known.is_none_or(|until| until.boottime_ns < boottime_ns) {
             self.ledger.is_whole_until(At {
                 boottime_ns,
@@ -294,7 +294,7 @@ impl<S: Source> Session<S> {
             self.shown_ns = self.shown_ns.max(ended_ns);
             if event.event.action == Action::TraceStart {
                 self.start = Some(event.clone());
-                event.trace.filters.clone_from(&self.filters);
+                event.trace.set_filters(self.filters.clone());
             }
             match &mut self.format {
                 Format::Json(json) => json.push_event(out, &event)?,

@@ -236,15 +236,15 @@ fn the_ledger_learns_from_what_is_not_shown() {
         let history = &ledger.namespace(place).unwrap().keys["net.core.somaxconn"];
         assert_eq!(history.value().unwrap(), "1024");
         // What the stream leaves out is not missing here.
-        assert!(ledger.window().filters.is_empty());
-        let begun = ledger.window().begun.unwrap().boottime_ns;
-        assert_eq!(
-            ledger
-                .window()
-                .flaw_between(begun, u64::MAX, "net.core.somaxconn"),
-            None
-        );
-        assert!(ledger.window().gaps.is_empty());
+        assert!(ledger.window().filters().is_empty());
+        let since = crate::ledger::Since {
+            key: "net.core.somaxconn",
+            place,
+            from_ns: ledger.window().begun().unwrap().boottime_ns,
+            to_ns: None,
+            hidden: crate::ledger::Hidden::Change,
+        };
+        assert_eq!(ledger.window().flaw(&since), None);
     });
     assert_eq!(lines(&path).len(), 2);
 }
@@ -261,7 +261,7 @@ fn catching_up_waits_for_no_reader() {
         for whole in [2, 123_456_790] {
             assert_eq!(session.catch_up().unwrap(), whole);
         }
-        let until = |session: &Session<Fake>| session.ledger().window().until.unwrap();
+        let until = |session: &Session<Fake>| session.ledger().window().until().unwrap();
         assert_eq!(until(&session).boottime_ns, 123_456_790);
         assert_eq!(until(&session).sequence, 400);
         // As long as there is room for the lines.

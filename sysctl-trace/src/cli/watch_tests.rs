@@ -116,7 +116,7 @@ fn who_asks_is_told_what_came_before() {
         let Response::Excerpt(excerpt) = asker.join().unwrap().unwrap() else {
             panic!("another answer");
         };
-        assert_eq!(excerpt.window.until.unwrap().boottime_ns, u64::MAX);
+        assert_eq!(excerpt.window.until().unwrap().boottime_ns, u64::MAX);
         let [namespace] = &excerpt.namespaces[..] else {
             panic!("{excerpt:?}");
         };

@@ -565,6 +565,10 @@ pub struct Trace {
     /// that is known. What is lost of one action can't hide an event of another.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub lost_by_action: BTreeMap<Action, u64>,
+    /// Only for `trace-start`: the options that `filters` has, so that one that got lost is missed;
+    /// empty where nothing was left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filtered_by: Option<Vec<String>>,
     /// Only for `trace-start`: the actions that are watched for on this kernel.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub watched: Vec<Action>,
@@ -574,6 +578,14 @@ pub struct Trace {
     /// Only for `trace-end`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end: Option<End>,
+}
+
+impl Trace {
+    /// Tells what the filters of the stream leave out.
+    pub fn set_filters(&mut self, filters: BTreeMap<String, Vec<String>>) {
+        self.filtered_by = Some(filters.keys().cloned().collect());
+        self.filters = filters;
+    }
 }
 
 /// What the kernel says of its keys as tracing begins.
@@ -635,6 +647,17 @@ impl Lost {
             in_flight: self.in_flight.saturating_sub(earlier.in_flight),
             probe_missed: self.probe_missed.saturating_sub(earlier.probe_missed),
             unreadable: self.unreadable.saturating_sub(earlier.unreadable),
+        }
+    }
+
+    /// Both together. A recording may say anything.
+    #[must_use]
+    pub const fn and(&self, other: &Self) -> Self {
+        Self {
+            ring_full: self.ring_full.saturating_add(other.ring_full),
+            in_flight: self.in_flight.saturating_add(other.in_flight),
+            probe_missed: self.probe_missed.saturating_add(other.probe_missed),
+            unreadable: self.unreadable.saturating_add(other.unreadable),
         }
     }
 

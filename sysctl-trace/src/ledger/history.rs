@@ -22,6 +22,8 @@ pub struct History {
     /// How many entries between the first and the last that are here were forgotten. None of them
     /// was the last change.
     pub forgotten: u64,
+    /// Entries were forgotten whose last was not later than this, in nanoseconds since boot.
+    pub forgotten_ns: Option<u64>,
 }
 
 /// The first value.
@@ -46,29 +48,49 @@ pub enum Entry {
 /// A write.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Write {
+    /// The run of the tracer that saw it.
+    pub session: Arc<Rendered<String>>,
+    /// When it began, in nanoseconds since boot.
+    pub begun_ns: u64,
     /// When it returned.
     pub at: At,
     /// Who wrote.
     pub author: Arc<Author>,
     /// The text given, where it could be read.
     pub requested: Option<SmolStr>,
-    /// The value before; absent where the kernel handles the key in a way of its own.
-    pub old: Option<SmolStr>,
-    /// The value after; absent as `old`.
-    pub new: Option<SmolStr>,
+    /// The kernel's memory before and after.
+    pub memory: Memory,
     /// Why the kernel refused; absent where it did not.
     pub error: Option<SmolStr>,
     /// On whose behalf; absent where that is not known.
     pub requester: Option<Arc<Requester>>,
     /// What is known of why it was made, where no requester is.
     pub unasked: Unasked,
-    /// Whether the kernel's memory can be read for this key.
-    pub is_decoded: bool,
+    /// Whether it is certain what the writer is: nothing of what that rests on was cut.
+    pub is_author_proven: bool,
+}
+
+/// The kernel's memory of a key, before a write and after. A write of which it is not known, though the
+/// kernel's memory can be read for the key, is no entry but a flaw.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Memory {
+    /// As the key's file shows it.
+    Read {
+        /// When the write began. What another write that was under way did meanwhile is not in it.
+        old: SmolStr,
+        /// When it returned.
+        new: SmolStr,
+    },
+    /// The kernel handles the key in a way of its own, so that it can't be read.
+    NotDecoded,
 }
 
 /// A value that is there without a write.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Drift {
+    /// The run of the tracer that found it.
+    pub session: Arc<Rendered<String>>,
     /// When it was found.
     pub at: At,
     /// What the writes that were seen had left; absent where there were none.
@@ -120,37 +142,79 @@ impl Author {
     }
 }
 
+impl Memory {
+    fn of(sysctl: &Sysctl) -> Option<Self> {
+        match (&sysctl.old, &sysctl.new) {
+            _ if sysctl.type_ == ValueType::NotDecoded => Some(Self::NotDecoded),
+            (Some(old), Some(new)) => Some(Self::Read {
+                old: old.clone(),
+                new: new.clone(),
+            }),
+            (Some(_) | None, Some(_) | None) => None,
+        }
+    }
+}
+
 impl Write {
-    pub(super) fn of(sysctl: &Sysctl, event: &Event, at: At, author: Arc<Author>) -> Self {
-        Self {
+    /// A write as an event tells it; nothing where the event does not tell what became of the value.
+    pub(super) fn of(sysctl: &Sysctl, event: &Event, at: At, author: Arc<Author>) -> Option<Self> {
+        Some(Self {
+            session: event.trace.session.clone(),
+            begun_ns: event.event.boottime_ns,
             at,
             author,
             requested: sysctl.requested.clone(),
-            old: sysctl.old.clone(),
-            new: sysctl.new.clone(),
+            memory: Memory::of(sysctl)?,
             error: event.error.as_ref().map(|error| error.code.clone()),
             requester: (sysctl.requester.clone()).or_else(|| by_arguments(event).map(Arc::new)),
             unasked: unasked(event),
-            is_decoded: sysctl.type_ != ValueType::NotDecoded,
+            is_author_proven: !event
+                .trace
+                .truncated
+                .iter()
+                .any(|cut| cut.starts_with("process.")),
+        })
+    }
+
+    /// The value as it began; absent where the kernel's memory can't be read.
+    pub const fn old(&self) -> Option<&SmolStr> {
+        match &self.memory {
+            Memory::Read { old, .. } => Some(old),
+            Memory::NotDecoded => None,
         }
     }
 
-    /// Whether the value was another one afterwards. A key that can't be read is taken to be changed
-    /// by every write that the kernel took.
+    /// The value as it returned; absent where the kernel's memory can't be read.
+    pub const fn new(&self) -> Option<&SmolStr> {
+        match &self.memory {
+            Memory::Read { new, .. } => Some(new),
+            Memory::NotDecoded => None,
+        }
+    }
+
+    /// Whether the kernel's memory can be read for this key.
+    pub const fn is_decoded(&self) -> bool {
+        match self.memory {
+            Memory::Read { .. } => true,
+            Memory::NotDecoded => false,
+        }
+    }
+
+    /// Whether the value was another one afterwards than before, going by what it read itself. A key
+    /// that can't be read is taken to be changed by every write that the kernel took.
     pub fn is_change(&self) -> bool {
-        if self.is_decoded {
-            self.old != self.new
-        } else {
-            self.error.is_none()
+        match &self.memory {
+            Memory::Read { old, new } => old != new,
+            Memory::NotDecoded => self.error.is_none(),
         }
     }
 
     /// What the write left: the kernel's memory, or, where that can't be read, what was asked.
     pub fn left(&self) -> Option<&SmolStr> {
-        match (self.is_decoded, &self.error) {
-            (true, _) => self.new.as_ref(),
-            (false, None) => self.requested.as_ref(),
-            (false, Some(_)) => None,
+        match (&self.memory, &self.error) {
+            (Memory::Read { new, .. }, _) => Some(new),
+            (Memory::NotDecoded, None) => self.requested.as_ref(),
+            (Memory::NotDecoded, Some(_)) => None,
         }
     }
 
@@ -160,6 +224,11 @@ impl Write {
             (Some(requested), Some(left)) => is_same(requested, left),
             (Some(_) | None, None) | (None, Some(_)) => false,
         }
+    }
+
+    /// Whether both were under way at the same time.
+    pub const fn overlaps(&self, other: &Self) -> bool {
+        self.begun_ns <= other.at.boottime_ns && other.begun_ns <= self.at.boottime_ns
     }
 }
 
@@ -180,12 +249,66 @@ impl Entry {
         }
     }
 
-    fn is_change(&self) -> bool {
+    const fn session(&self) -> &Arc<Rendered<String>> {
         match self {
-            Self::Write(write) => write.is_change(),
-            Self::Drift(_) => true,
+            Self::Write(write) => &write.session,
+            Self::Drift(drift) => &drift.session,
         }
     }
+
+    /// Whether the value was another one afterwards. Of two writes that were under way at the same
+    /// time, what the one that ended first left was there before the other ended.
+    fn is_change_after(&self, before: Option<&Self>) -> bool {
+        let write = match self {
+            Self::Write(write) => write,
+            Self::Drift(_) => return true,
+        };
+        match (before, &write.memory) {
+            (Some(Self::Write(before)), Memory::Read { new, .. }) if write.overlaps(before) => {
+                before.left() != Some(new)
+            }
+            (Some(_) | None, Memory::Read { .. } | Memory::NotDecoded) => write.is_change(),
+        }
+    }
+
+    /// Where it stands among entries of the same moment: in the same order, whichever came first.
+    fn rank(&self) -> (u64, &str, &str, &str, &str) {
+        fn text(text: Option<&SmolStr>) -> &str {
+            text.map_or("", SmolStr::as_str)
+        }
+        let session = self.session().as_str();
+        match self {
+            Self::Write(Write {
+                at,
+                author,
+                requested,
+                ..
+            }) => (
+                at.sequence,
+                session,
+                &author.entity_id,
+                text(requested.as_ref()),
+                text(self.left()),
+            ),
+            Self::Drift(Drift {
+                at,
+                expected,
+                found,
+                ..
+            }) => (at.sequence, session, "", text(expected.as_ref()), found),
+        }
+    }
+}
+
+/// What became of an entry that was to be added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Added {
+    /// It is there now.
+    New,
+    /// It was there already.
+    Known,
+    /// Another one of the same number in the same stream is there.
+    Contradiction,
 }
 
 /// What a history says last.
@@ -200,28 +323,63 @@ pub enum Final<'a> {
 }
 
 impl History {
-    pub(super) fn beginning(initial: Initial) -> Self {
-        Self {
-            initial: Some(initial),
-            ..Self::default()
-        }
-    }
-
     /// Adds an entry where its time belongs, and forgets the oldest where there are too many: some at
     /// once, so that not each entry moves all others.
-    pub(super) fn add(&mut self, entry: Entry, most: usize) {
+    pub(super) fn add(&mut self, entry: Entry, most: usize) -> Added {
         let ns = entry.at().boottime_ns;
-        let later = self.entries.iter().rev();
-        let later = later.take_while(|e| e.at().boottime_ns > ns).count();
-        self.entries.insert(self.entries.len() - later, entry);
+        let is_last = self
+            .entries
+            .last()
+            .is_none_or(|last| last.at().boottime_ns < ns);
+        let mut added = Added::New;
+        if is_last {
+            self.entries.push(entry);
+        } else {
+            let is_before = |one: &Entry| {
+                let one_ns = one.at().boottime_ns;
+                one_ns < ns || (one_ns == ns && one.rank() <= entry.rank())
+            };
+            let at = self.entries.partition_point(is_before);
+            let same = self.entries[..at].iter().rev();
+            let mut same = same.take_while(|one| one.at().boottime_ns == ns);
+            if same.any(|one| *one == entry) {
+                return Added::Known;
+            }
+            let number = entry.at().sequence;
+            let is_of_its_number = |one: &Entry| {
+                number != 0 && one.at().sequence == number && one.session() == entry.session()
+            };
+            if self.entries.iter().any(is_of_its_number) {
+                added = Added::Contradiction;
+            }
+            self.entries.insert(at, entry);
+        }
         if self.entries.len() > most {
             self.forget_oldest((most / 4).max(1));
+        }
+        added
+    }
+
+    /// Where the entries are that changed the value, the last first.
+    fn changes(&self) -> impl Iterator<Item = usize> {
+        (0..self.entries.len()).rev().filter(|at| {
+            let before = at.checked_sub(1).map(|before| &self.entries[before]);
+            self.entries[*at].is_change_after(before)
+        })
+    }
+
+    /// Whether a write that is one of the entries changed the value.
+    pub fn is_change(&self, write: &Write) -> bool {
+        let is_it = |entry: &Entry| matches!(entry, Entry::Write(one) if std::ptr::eq(one, write));
+        match self.entries.iter().position(is_it) {
+            Some(at) => self.changes().any(|change| change == at),
+            None => write.is_change(),
         }
     }
 
     /// The last change stays, however old it is.
     fn forget_oldest(&mut self, count: usize) {
-        let last_change = self.entries.iter().rposition(Entry::is_change);
+        let last_change = self.changes().next();
         let kept = last_change
             .filter(|at| *at < count)
             .map(|at| self.entries.remove(at));
@@ -232,6 +390,12 @@ impl History {
         self.forgotten += count as u64;
     }
 
+    /// Forgets what was before a moment: another namespace had the number then.
+    pub(super) fn forget_before(&mut self, ns: u64) {
+        self.entries.retain(|entry| entry.at().boottime_ns >= ns);
+        self.forgotten = 0;
+    }
+
     /// The value that it has, going by what was seen.
     pub fn value(&self) -> Option<&SmolStr> {
         let left = self.entries.iter().rev().find_map(Entry::left);
@@ -240,7 +404,7 @@ impl History {
 
     /// What it goes back to.
     pub fn last(&self) -> Option<Final<'_>> {
-        if let Some(entry) = self.entries.iter().rev().find(|entry| entry.is_change()) {
+        if let Some(entry) = self.changes().next().and_then(|at| self.entries.get(at)) {
             return Some(Final::Changed(entry));
         }
         if let Some(initial) = &self.initial {

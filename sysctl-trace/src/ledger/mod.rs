@@ -1,28 +1,39 @@
 //! The ordered history of every key in every namespace, as far as it was seen. Pure: events in,
 //! histories out.
 //!
+//! What a ledger knows depends on the set of events that it took, not on their order, and an event that
+//! is taken twice counts once.
+//!
 //! Memory is bounded. What has to go goes in this order: namespaces that are gone, the oldest first;
 //! then the histories that nothing was added to for longest. A verdict is told so.
 
+mod coverage;
+mod flaw;
 mod history;
-mod window;
+mod namespace;
+mod room;
+mod session;
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{HashMap, VecDeque},
     sync::Arc,
 };
 
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
-pub use history::{Author, Drift, Entry, Final, History, Initial, Write, is_same};
-pub use window::{Cause, Flaw, Gap, Window};
+pub use coverage::{AsOf, Gap, Proof, Since, Window};
+pub use flaw::{Defect, Flaw, Hidden, Kind, can_hide, defect, may_be_born_again};
+pub use history::{Author, Drift, Entry, Final, History, Initial, Memory, Write, is_same};
+pub use namespace::{Creation, Namespace};
 
 use crate::{
-    event::{Action, Event, Host, NetnsId, Outcome, Owner},
+    event::{Action, Event, Host, NetnsId, Outcome},
     rendered::Rendered,
     time::Moment,
 };
+use history::Added;
+use namespace::Beginning;
 
 /// How much is kept.
 #[derive(Clone, Copy, Debug)]
@@ -107,32 +118,6 @@ pub struct Passed {
     pub until: At,
 }
 
-/// What is known of one place.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Namespace {
-    /// Which it is.
-    pub place: Place,
-    /// Who made it, and when; absent where that was not seen.
-    pub created: Option<Creation>,
-    /// When it ended; absent while it is there.
-    pub destroyed: Option<At>,
-    /// Whose it is, as far as the latest event knew.
-    pub owner: Option<Arc<Rendered<Owner>>>,
-    /// The histories of its keys.
-    pub keys: BTreeMap<SmolStr, History>,
-    /// Histories were forgotten whose last entry was not later than this, in nanoseconds since boot.
-    pub forgotten_ns: Option<u64>,
-}
-
-/// How a namespace came to be.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Creation {
-    /// When.
-    pub at: At,
-    /// By whom.
-    pub author: Option<Arc<Author>>,
-}
-
 /// What a ledger knows of some places, to be handed on.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Excerpt {
@@ -154,12 +139,15 @@ pub struct Ledger {
     /// The machine and its boot; events of others are not taken.
     host: Option<Arc<Rendered<Host>>>,
     strangers: u64,
-    node: Option<NetnsId>,
+    /// The node's own network namespace, and what told it.
+    node: Option<((u64, u64), NetnsId)>,
     places: HashMap<Place, Namespace>,
     /// Those that are gone, in this order.
     gone: VecDeque<Place>,
     entries: usize,
     forgotten: u64,
+    /// The latest moment of a namespace that was forgotten.
+    forgotten_ns: Option<u64>,
     /// The author of the event before, who is likely to be that of the next.
     last_author: Option<Arc<Author>>,
 }
@@ -173,7 +161,15 @@ impl Ledger {
         }
     }
 
-    /// Learns from an event. Events come in the order of their stream.
+    /// Nothing seen yet, of the tracer that will hand over all its events: nothing is missing but
+    /// what it tells of.
+    pub fn live(limits: Limits) -> Self {
+        let mut ledger = Self::new(limits);
+        ledger.window.be_live();
+        ledger
+    }
+
+    /// Learns from an event. They may come in any order.
     pub fn take(&mut self, event: &Event) {
         let host = self.host.get_or_insert_with(|| event.host.clone());
         if !Arc::ptr_eq(host, &event.host) && host.boot.id != event.host.boot.id {
@@ -183,9 +179,7 @@ impl Ledger {
         let at = At::of(event);
         self.window.take(event, &at);
         match event.event.action {
-            Action::TraceStart => {
-                self.node = event.netns.as_ref().map(|netns| netns.id()).or(self.node);
-            }
+            Action::TraceStart => self.start(event, &at),
             Action::EventsLost | Action::TraceEnd => {}
             Action::NetnsCreate => self.create(event, at),
             Action::NetnsDestroy => self.destroy(event, at),
@@ -193,18 +187,15 @@ impl Ledger {
             Action::NetnsEnter
             | Action::NetnsBind
             | Action::SysctlRegister
-            | Action::SysctlUnregister => {
-                self.meet(event);
-            }
+            | Action::SysctlUnregister => self.meet(event, &at),
         }
     }
 
     /// Learns of an event that it was, and whose its namespace is; not what became of the key.
     pub fn glance(&mut self, event: &Event) {
-        self.window.take(event, &At::of(event));
-        if event.netns.is_some() {
-            self.meet(event);
-        }
+        let at = At::of(event);
+        self.window.take(event, &at);
+        self.meet(event, &at);
     }
 
     /// Learns that events went by. They are of the machine and boot that it is all about.
@@ -214,12 +205,12 @@ impl Ledger {
 
     /// Something is missing in the stream, as its reader knows.
     pub fn miss(&mut self, gap: Gap) {
-        self.window.add(gap.from_ns, gap.to_ns, gap.cause);
+        self.window.add(gap);
     }
 
     /// Nothing is missing up to this moment, also where no event says so.
     pub fn is_whole_until(&mut self, at: At) {
-        self.window.until = Some(at);
+        self.window.vouch(at);
     }
 
     /// What was watched.
@@ -228,8 +219,8 @@ impl Ledger {
     }
 
     /// The node's own network namespace, where the stream tells it.
-    pub const fn node(&self) -> Option<NetnsId> {
-        self.node
+    pub fn node(&self) -> Option<NetnsId> {
+        self.node.map(|(_, id)| id)
     }
 
     /// The machine that it is all about.
@@ -256,51 +247,57 @@ impl Ledger {
     pub fn excerpt(&self, places: &[Place]) -> Excerpt {
         Excerpt {
             window: self.window.clone(),
-            node: self.node,
+            node: self.node(),
             namespaces: places
                 .iter()
-                .filter_map(|place| Some(self.places.get(place)?.clone().told()))
+                .filter_map(|place| Some(self.places.get(place)?.handed_on()))
                 .collect(),
             forgotten: self.forgotten,
         }
     }
 
+    fn start(&mut self, event: &Event, at: &At) {
+        let Some(netns) = event.netns.as_ref().filter(|netns| netns.inum.is_some()) else {
+            return;
+        };
+        let rank = (at.boottime_ns, at.sequence);
+        if self.node.is_none_or(|(known, _)| known <= rank) {
+            self.node = Some((rank, netns.id()));
+        }
+    }
+
     fn create(&mut self, event: &Event, at: At) {
-        let Some(netns) = &event.netns else { return };
-        if event.event.outcome != Outcome::Success {
+        if event.event.outcome != Outcome::Success || defect(event).is_some() {
             return;
         }
-        let place = Place::Netns(netns.id());
-        // Whatever had this number before is gone.
-        self.forget(place);
-        self.make_room();
+        let place = Place::of(event);
         let author = self.author(event);
-        let mut namespace = Namespace {
-            created: Some(Creation { at, author }),
-            owner: netns.owner.clone(),
-            ..Namespace::new(place)
+        let initial = event.sysctl.as_ref().and_then(|sysctl| {
+            let value = sysctl.new.clone()?;
+            let node = sysctl.init_netns.clone();
+            Some((sysctl.key.clone(), Initial { value, node }))
+        });
+        let beginning = Beginning {
+            creation: Creation { at, author },
+            initial,
         };
-        if let Some(sysctl) = &event.sysctl
-            && let Some(value) = &sysctl.new
-        {
-            let initial = Initial {
-                value: value.clone(),
-                node: sysctl.init_netns.clone(),
-            };
-            let key = sysctl.key.clone();
-            namespace.keys.insert(key, History::beginning(initial));
-        }
-        self.places.insert(place, namespace);
+        self.change(place, |namespace| {
+            namespace.begin(beginning);
+            namespace.learn_owner(event, &at);
+        });
     }
 
     fn destroy(&mut self, event: &Event, at: At) {
-        let Some(netns) = &event.netns else { return };
-        let place = Place::Netns(netns.id());
-        if let Some(namespace) = self.places.get_mut(&place) {
-            namespace.learn_owner(netns.owner.as_ref());
-            if namespace.destroyed.replace(at).is_none() {
-                self.gone.push_back(place);
-            }
+        if defect(event).is_some() {
+            return;
+        }
+        let place = Place::of(event);
+        // One of which nothing is known needs no room.
+        if self.places.contains_key(&place) || !place.is_unique() {
+            self.change(place, |namespace| {
+                namespace.learn_owner(event, &at);
+                namespace.end(at);
+            });
         }
     }
 
@@ -310,12 +307,15 @@ impl Ledger {
         };
         let Some(sysctl) = &event.sysctl else { return };
         let most = self.limits.entries_each;
-        let namespace = self.meet(event);
-        let history = namespace.keys.entry(sysctl.key.clone()).or_default();
-        let before = history.entries.len();
-        history.add(entry, most);
-        let after = history.entries.len();
-        self.entries = self.entries + after - before;
+        let key = &sysctl.key;
+        let added = self.change(Place::of(event), |namespace| {
+            namespace.hear(&at);
+            namespace.learn_owner(event, &at);
+            namespace.enter(key, entry, most)
+        });
+        if added == Some(Added::Contradiction) {
+            self.window.contradict(&event.trace.session);
+        }
         if self.entries > self.limits.entries {
             self.shorten();
         }
@@ -323,33 +323,56 @@ impl Ledger {
 
     fn entry(&mut self, event: &Event, at: At) -> Option<Entry> {
         let sysctl = event.sysctl.as_ref()?;
+        if defect(event).is_some() {
+            return None;
+        }
         if event.event.action == Action::SysctlDrift {
             return Some(Entry::Drift(Drift {
+                session: event.trace.session.clone(),
                 at,
                 expected: sysctl.old.clone(),
                 found: sysctl.new.clone()?,
             }));
         }
         let author = self.author(event)?;
-        Some(Entry::Write(Write::of(sysctl, event, at, author)))
+        Write::of(sysctl, event, at, author).map(Entry::Write)
     }
 
-    /// The place that an event is about, with what the event says of its owner.
-    fn meet(&mut self, event: &Event) -> &mut Namespace {
-        let netns = event.netns.as_ref();
-        let place = Place::of(event);
-        match self.places.get(&place) {
-            // Another has its number by now, and was not seen being made.
-            Some(known) if known.destroyed.is_some() && !place.is_unique() => self.forget(place),
-            Some(_) => {}
-            None => self.make_room(),
+    /// Learns that the place of an event is there, and what the event says of its owner.
+    fn meet(&mut self, event: &Event, at: &At) {
+        if event
+            .netns
+            .as_ref()
+            .is_none_or(|netns| netns.inum.is_none())
+        {
+            return;
         }
+        self.change(Place::of(event), |namespace| {
+            namespace.hear(at);
+            namespace.learn_owner(event, at);
+        });
+    }
+
+    /// Changes what is known of a place, and counts what that adds.
+    fn change<T>(&mut self, place: Place, change: impl FnOnce(&mut Namespace) -> T) -> T {
+        if !self.places.contains_key(&place) {
+            self.make_room();
+        }
+        let forgotten_ns = self.forgotten_ns;
         let namespace = self
             .places
             .entry(place)
-            .or_insert_with(|| Namespace::new(place));
-        namespace.learn_owner(netns.and_then(|netns| netns.owner.as_ref()));
-        namespace
+            .or_insert_with(|| Namespace::new(place, forgotten_ns));
+        let was_gone = namespace.destroyed.is_some();
+        let before = namespace.entries;
+        let changed = change(namespace);
+        let after = namespace.entries;
+        let is_gone = namespace.destroyed.is_some();
+        self.entries = (self.entries + after).saturating_sub(before);
+        if is_gone != was_gone {
+            self.leave(place, is_gone);
+        }
+        changed
     }
 
     fn author(&mut self, event: &Event) -> Option<Arc<Author>> {
@@ -362,151 +385,6 @@ impl Ledger {
         let author = Arc::new(Author::of(process, event));
         self.last_author = Some(author.clone());
         Some(author)
-    }
-
-    fn make_room(&mut self) {
-        while self.places.len() >= self.limits.namespaces {
-            let places = match self.oldest_gone() {
-                Some(place) => vec![place],
-                None => self.oldest(),
-            };
-            if places.is_empty() {
-                return;
-            }
-            for place in places {
-                self.forget(place);
-                self.forgotten += 1;
-            }
-        }
-    }
-
-    fn oldest_gone(&self) -> Option<Place> {
-        self.gone.front().copied()
-    }
-
-    /// Of those that are still there, the ones that nothing was heard of for longest; never the node.
-    /// Several at a time where there are many, as all are looked at.
-    fn oldest(&self) -> Vec<Place> {
-        let node = self.node.map(Place::Netns);
-        let mut places: Vec<(u64, Place)> = self
-            .places
-            .values()
-            .filter(|namespace| namespace.place != Place::Node && Some(namespace.place) != node)
-            .map(|namespace| (namespace.last_ns(), namespace.place))
-            .collect();
-        places.sort_unstable();
-        places.truncate((self.limits.namespaces / 64).max(1));
-        places.into_iter().map(|(_, place)| place).collect()
-    }
-
-    fn forget(&mut self, place: Place) {
-        let Some(namespace) = self.places.remove(&place) else {
-            return;
-        };
-        self.entries -= namespace.entries();
-        if namespace.destroyed.is_some()
-            && let Some(at) = self.gone.iter().position(|gone| *gone == place)
-        {
-            self.gone.remove(at);
-        }
-    }
-
-    /// Forgets until a quarter of the room for entries is free.
-    fn shorten(&mut self) {
-        let target = self.limits.entries / 4 * 3;
-        while self.entries > target {
-            let Some(place) = self.oldest_gone() else {
-                break;
-            };
-            self.forget(place);
-            self.forgotten += 1;
-        }
-        if self.entries <= target {
-            return;
-        }
-        let mut histories: Vec<(u64, Place, SmolStr)> = self
-            .places
-            .values()
-            .flat_map(|namespace| {
-                let entries = namespace.keys.iter();
-                let with_entries = entries.filter(|(_, history)| !history.entries.is_empty());
-                with_entries.map(|(key, history)| (history.last_ns(), namespace.place, key.clone()))
-            })
-            .collect();
-        histories.sort_unstable_by_key(|(last_ns, _, _)| *last_ns);
-        for (last_ns, place, key) in histories {
-            if self.entries <= target {
-                return;
-            }
-            if let Some(namespace) = self.places.get_mut(&place)
-                && let Some(history) = namespace.keys.remove(&key)
-            {
-                self.entries -= history.entries.len();
-                namespace.forgotten_ns = namespace.forgotten_ns.max(Some(last_ns));
-            }
-        }
-    }
-}
-
-impl Namespace {
-    const fn new(place: Place) -> Self {
-        Self {
-            place,
-            created: None,
-            destroyed: None,
-            owner: None,
-            keys: BTreeMap::new(),
-            forgotten_ns: None,
-        }
-    }
-
-    /// The number of the network namespace; absent for the whole node.
-    pub const fn inum(&self) -> Option<u32> {
-        match self.place {
-            Place::Node => None,
-            Place::Netns(id) => Some(id.inum),
-        }
-    }
-
-    /// Whether it is told from all others by more than its number, which is used again.
-    pub const fn has_cookie(&self) -> bool {
-        match self.place {
-            Place::Node => true,
-            Place::Netns(id) => id.cookie != 0,
-        }
-    }
-
-    /// As it is told: the namespace of a pod is the pod's.
-    fn told(mut self) -> Self {
-        let is_of_one = |owner: &Owner| {
-            owner
-                .k8s
-                .as_ref()
-                .is_some_and(|k8s| k8s.container.is_some())
-        };
-        if let Some(owner) = self.owner.take_if(|owner| is_of_one(owner)) {
-            self.owner = Some(Arc::new(Rendered::new(owner.value().clone().of_pod())));
-        }
-        self
-    }
-
-    fn learn_owner(&mut self, owner: Option<&Arc<Rendered<Owner>>>) {
-        if let Some(owner) = owner {
-            self.owner = Some(owner.clone());
-        }
-    }
-
-    fn entries(&self) -> usize {
-        self.keys
-            .values()
-            .map(|history| history.entries.len())
-            .sum()
-    }
-
-    fn last_ns(&self) -> u64 {
-        let created = self.created.as_ref().map(|created| created.at.boottime_ns);
-        let keys = self.keys.values().map(History::last_ns);
-        keys.chain(created).max().unwrap_or_default()
     }
 }
 

@@ -18,7 +18,7 @@ const fn nth(number: u64) -> NetnsId {
 
 fn at(mut event: Event, ns: u64) -> Event {
     event.event.boottime_ns = ns;
-    event.event.duration = None;
+    event.event.duration = (event.event.action == Action::SysctlWrite).then_some(0);
     event
 }
 
@@ -70,7 +70,7 @@ fn history<'l>(ledger: &'l Ledger, id: NetnsId, key: &str) -> Option<&'l History
 fn values(history: &History) -> Vec<&str> {
     history
         .writes()
-        .filter_map(|write| write.new.as_deref())
+        .filter_map(|write| write.new().map(SmolStr::as_str))
         .collect()
 }
 
@@ -235,7 +235,7 @@ fn a_glance_learns_whose_it_is_and_nothing_of_the_key() {
     assert_eq!(values(history(&ledger, one, KEY).unwrap()), [] as [&str; 0]);
     assert!(ledger.namespace(Place::Netns(one)).unwrap().owner.is_some());
     assert_eq!(
-        ledger.window().until.map(|until| until.boottime_ns),
+        ledger.window().until().map(|until| until.boottime_ns),
         Some(20)
     );
 }
@@ -251,7 +251,7 @@ fn another_boot_is_a_stranger() {
     assert_eq!(ledger.strangers(), 1);
     assert_eq!(values(history(&ledger, one, KEY).unwrap()), ["20"]);
     assert_eq!(
-        ledger.window().until.map(|until| until.boottime_ns),
+        ledger.window().until().map(|until| until.boottime_ns),
         Some(20)
     );
     let boot = ledger.host().map(|host| &*host.boot.id);

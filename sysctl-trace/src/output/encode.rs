@@ -187,6 +187,7 @@ fn is_plain(trace: &Trace) -> bool {
         lost,
         since_boottime_ns,
         filters,
+        filtered_by,
         lost_by_action,
         watched,
         keys,
@@ -196,6 +197,7 @@ fn is_plain(trace: &Trace) -> bool {
         && lost.is_none()
         && since_boottime_ns.is_none()
         && filters.is_empty()
+        && filtered_by.is_none()
         && lost_by_action.is_empty()
         && watched.is_empty()
         && keys.is_none()
@@ -365,6 +367,7 @@ impl Json<'_> {
             lost,
             since_boottime_ns,
             filters,
+            filtered_by,
             lost_by_action,
             watched,
             keys,
@@ -406,6 +409,10 @@ impl Json<'_> {
         if !filters.is_empty() {
             self.raw(",\"filters\":");
             serde_json::to_writer(&mut *self.0, filters)?;
+        }
+        if let Some(filtered_by) = filtered_by {
+            self.raw(",\"filtered_by\":");
+            serde_json::to_writer(&mut *self.0, filtered_by)?;
         }
         if !lost_by_action.is_empty() {
             self.raw(",\"lost_by_action\":");

@@ -227,6 +227,9 @@ struct Trace {
     since_boottime_ns: Option<u64>,
     #[serde(default)]
     filters: BTreeMap<String, Vec<String>>,
+    filtered_by: Option<Vec<String>>,
+    #[serde(default)]
+    watched: Vec<String>,
     end: Option<End>,
 }
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use crate::{
     event::{
         Action, Ancestor, Binding, Boot, Capabilities, Category, Class, Component, Confidence,
-        Container, Enrichment, Error, Event, Host, Id, Image, Kind, Kubernetes, Lost, Named,
-        Namespaces, Nested, Netns, Outcome, Owner, Pod, Process, Schema, Stage, Sureness, Sysctl,
-        Table, Thread, Trace, Type, ValueType,
+        Container, End, EndReason, Enrichment, Error, Event, Host, Id, Image, Kind, Kubernetes,
+        Lost, Named, Namespaces, Nested, Netns, Outcome, Owner, Pod, Process, Schema, Stage,
+        Sureness, Sysctl, Table, Thread, Trace, Type, ValueType,
     },
     rendered::Rendered,
 };
@@ -65,6 +65,13 @@ pub(crate) fn entity(pid: u32) -> String {
 
 /// A write of `requested` to net.core.somaxconn that took the value from `old` to `new`.
 pub(crate) fn write(requested: &str, old: &str, new: &str) -> Event {
+    let event = event(
+        Kind::Event,
+        Category::Configuration,
+        Type::Change,
+        Action::SysctlWrite,
+        Outcome::Success,
+    );
     Event {
         process: Some(Arc::new(Rendered::new(process(296, "runc:[2:INIT]")))),
         netns: Some(netns()),
@@ -83,13 +90,11 @@ pub(crate) fn write(requested: &str, old: &str, new: &str) -> Event {
             handler: None,
             memory: None,
         }),
-        ..event(
-            Kind::Event,
-            Category::Configuration,
-            Type::Change,
-            Action::SysctlWrite,
-            Outcome::Success,
-        )
+        event: Class {
+            duration: Some(0),
+            ..event.event
+        },
+        ..event
     }
 }
 
@@ -121,6 +126,7 @@ pub(crate) fn not_decoded() -> Event {
 pub(crate) fn created() -> Event {
     let mut event = write("", "", "4096");
     event.event.type_ = [Type::Creation];
+    event.event.duration = None;
     event.event.action = Action::NetnsCreate;
     event.process = Some(Arc::new(Rendered::new(process(312, "unshare"))));
     let sysctl = event.sysctl.as_mut().unwrap();
@@ -174,6 +180,32 @@ pub(crate) fn started() -> Event {
         user_ns: None,
         owner: None,
     });
+    event.trace.filtered_by = Some(Vec::new());
+    event.trace.watched = vec![
+        Action::NetnsCreate,
+        Action::NetnsDestroy,
+        Action::SysctlWrite,
+        Action::NetnsEnter,
+        Action::NetnsBind,
+    ];
+    event
+}
+
+/// The trace ended, with this as its last line.
+pub(crate) fn ended(last: u64) -> Event {
+    let mut event = event(
+        Kind::Event,
+        Category::Host,
+        Type::End,
+        Action::TraceEnd,
+        Outcome::Success,
+    );
+    event.event.sequence = last;
+    event.trace.end = Some(End {
+        reason: EndReason::Signal,
+        events: last,
+        lost: Lost::default(),
+    });
     event
 }
 
@@ -181,6 +213,7 @@ pub(crate) fn started() -> Event {
 pub(crate) fn drifted() -> Event {
     let mut event = write("", "1024", "4096");
     event.event.action = Action::SysctlDrift;
+    event.event.duration = None;
     event.event.outcome = Outcome::Unknown;
     event.process = None;
     event.netns.as_mut().unwrap().owner = Some(owner());
@@ -372,6 +405,7 @@ fn event(kind: Kind, category: Category, type_: Type, action: Action, outcome: O
             lost: None,
             since_boottime_ns: None,
             filters: std::collections::BTreeMap::new(),
+            filtered_by: None,
             lost_by_action: std::collections::BTreeMap::new(),
             watched: Vec::new(),
             keys: None,

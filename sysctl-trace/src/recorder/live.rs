@@ -120,6 +120,9 @@ impl Drifted {
             memory: None,
         });
         event.trace.filters.clear();
+        event.trace.filtered_by = None;
+        event.trace.watched.clear();
+        event.trace.keys = None;
         event
     }
 

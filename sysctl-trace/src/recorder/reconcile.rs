@@ -62,7 +62,7 @@ pub fn judge(history: &History, found: Found<'_>) -> Judgement {
 /// asked is known.
 fn expected(history: &History) -> Option<&SmolStr> {
     let is_known = |entry: &Entry| match entry {
-        Entry::Write(write) => write.is_decoded,
+        Entry::Write(write) => write.is_decoded(),
         Entry::Drift(_) => true,
     };
     let is_telling = history.entries.last().is_none_or(is_known);

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     event::NetnsId,
-    ledger::{Cause, Excerpt, Final, Passed},
+    ledger::{Excerpt, Final, Passed},
     output::samples,
 };
 
@@ -361,8 +361,8 @@ fn the_name_may_come_after_the_writes() {
     // The other one takes no room.
     assert_eq!(account.ledger.namespace(Place::Netns(netns(1))), None);
     assert_eq!(account.ledger.node(), Some(NODE));
-    assert_eq!(account.ledger.window().gaps, []);
-    let until = account.ledger.window().until.unwrap();
+    assert_eq!(account.ledger.window().gaps(), []);
+    let until = account.ledger.window().until().unwrap();
     assert_eq!(until.sequence, 7);
 }
 
@@ -397,7 +397,17 @@ fn a_cut_last_line_is_no_flaw() {
     assert!(account.tally.is_cut);
     assert_eq!(account.tally.events, 2);
     assert_eq!(account.tally.not_understood, 0);
-    assert_eq!(account.ledger.window().gaps, []);
+    assert_eq!(account.ledger.window().gaps(), []);
+}
+
+fn since(from_ns: u64, to_ns: u64) -> crate::ledger::Since<'static> {
+    crate::ledger::Since {
+        key: KEY,
+        place: Place::Netns(NODE),
+        from_ns,
+        to_ns: Some(to_ns),
+        hidden: crate::ledger::Hidden::Change,
+    }
 }
 
 #[test]
@@ -410,20 +420,16 @@ fn a_line_that_is_not_understood_is_a_flaw() {
     assert_eq!(line, 3);
     assert!(matches!(problem, Problem::NotJson(_)), "{problem:?}");
     let window = account.ledger.window();
-    assert_eq!(window.gaps.len(), 1);
-    assert_eq!(window.gaps[0].cause, Cause::NotUnderstood(1));
+    assert_eq!(window.gaps().len(), 1);
+    assert_eq!(window.gaps()[0].lines, 1);
     // The write before it may not have been the last.
-    let until = window.until.unwrap().boottime_ns;
-    assert!(window.flaw_between(10_000_000_000, until, KEY).is_some());
+    let until = window.until().unwrap().boottime_ns;
+    assert!(window.flaw(&since(10_000_000_000, until)).is_some());
     // At the end of the recording as well.
     let lines = stream(&[Deed::Start, Deed::WriteNode(false, KEY)]).join("\n") + "\nattached\n";
     let account = ask(&lines, &OF_NODE).unwrap();
     let window = account.ledger.window();
-    assert!(
-        window
-            .flaw_between(5_000_000_000, 10_000_000_000, KEY)
-            .is_some()
-    );
+    assert!(window.flaw(&since(5_000_000_000, 10_000_000_000)).is_some());
 }
 
 #[test]
@@ -437,14 +443,9 @@ fn an_action_of_a_newer_minor_version() {
     let (_, problem) = account.tally.first_not_understood.unwrap();
     assert!(problem.to_string().contains("netns-rename"), "{problem}");
     // Its number is known, so it is not missing besides.
-    let causes: Vec<Cause> = account
-        .ledger
-        .window()
-        .gaps
-        .iter()
-        .map(|gap| gap.cause)
-        .collect();
-    assert_eq!(causes, [Cause::NotUnderstood(1)]);
+    let gaps = account.ledger.window().gaps();
+    assert_eq!(gaps.len(), 1);
+    assert_eq!(gaps[0].lines, 1);
 }
 
 fn error(text: &str) -> String {
@@ -510,10 +511,10 @@ fn several_boots_are_told_apart() {
         ..OF_NODE
     };
     let account = ask(&text, &of("5ec3")).unwrap();
-    assert_eq!(account.ledger.window().until.unwrap().sequence, 2);
+    assert_eq!(account.ledger.window().until().unwrap().sequence, 2);
     assert!(account.ledger.namespace(Place::Netns(NODE)).is_some());
     let account = ask(&text, &of("aaaaaaaa")).unwrap();
-    assert_eq!(account.ledger.window().until.unwrap().sequence, 3);
+    assert_eq!(account.ledger.window().until().unwrap().sequence, 3);
     assert_eq!(account.ledger.strangers(), 0);
     let error = ask(&text, &of("bbbb")).unwrap_err();
     assert!(

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     event::{Action, Event},
-    ledger::{Cause, Gap, Ledger, Limits, Passed},
+    ledger::{Gap, Ledger, Limits, Passed},
 };
 
 /// Results of a worker that are handed over together.
@@ -244,13 +244,13 @@ impl Keeper {
         if self.unknown == 0 {
             return;
         }
-        let until = self.ledger.window().until;
+        let until = self.ledger.window().until();
         // Something at that very moment may be among it.
         let from_ns = until.map_or(0, |until| until.boottime_ns.saturating_sub(1));
         self.ledger.miss(Gap {
             from_ns,
             to_ns: to_ns.max(from_ns.saturating_add(2)),
-            cause: Cause::NotUnderstood(self.unknown),
+            lines: self.unknown,
         });
         self.unknown = 0;
     }

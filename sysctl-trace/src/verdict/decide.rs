@@ -7,8 +7,11 @@ use super::{
     keys::{Origin, is_of_other_namespace, origin},
 };
 use crate::{
-    event::{Component, Container, Requester, Sureness},
-    ledger::{self, Author, Drift, Entry, Final, Flaw, History, Namespace, Write, is_same},
+    event::{Component, Container, NetnsId, Requester, Sureness},
+    ledger::{
+        self, Author, Drift, Entry, Final, Flaw, Hidden, History, Kind, Namespace, Place, Proof,
+        Since, Write, is_same,
+    },
     rendered::Rendered,
 };
 
@@ -16,10 +19,19 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(super) struct Decision<'a> {
     pub(super) root: Root<'a>,
-    pub(super) confidence: Confidence,
+    certainty: Certainty,
     pub(super) reason: Option<Reason>,
     /// What may be missing since then.
     pub(super) flaw: Option<Flaw>,
+}
+
+/// How sure a decision is. What is observed has a proof that nothing was missed since.
+#[derive(Clone, Debug)]
+enum Certainty {
+    Unknown,
+    /// With what the stream proves all the same.
+    Inferred(Option<Proof>),
+    Observed(Proof),
 }
 
 /// What a value goes back to.
@@ -49,7 +61,7 @@ impl<'a> Decision<'a> {
     const fn unknown(root: Root<'a>, reason: Reason) -> Self {
         Self {
             root,
-            confidence: Confidence::Unknown,
+            certainty: Certainty::Unknown,
             reason: Some(reason),
             flaw: None,
         }
@@ -58,9 +70,36 @@ impl<'a> Decision<'a> {
     const fn inferred(root: Root<'a>, reason: Reason) -> Self {
         Self {
             root,
-            confidence: Confidence::Inferred,
+            certainty: Certainty::Inferred(None),
             reason: Some(reason),
             flaw: None,
+        }
+    }
+
+    /// The only way to what is observed.
+    const fn observed(root: Root<'a>, proof: Proof) -> Self {
+        Self {
+            root,
+            certainty: Certainty::Observed(proof),
+            reason: None,
+            flaw: None,
+        }
+    }
+
+    /// How sure it is.
+    pub(super) const fn confidence(&self) -> Confidence {
+        match self.certainty {
+            Certainty::Unknown => Confidence::Unknown,
+            Certainty::Inferred(_) => Confidence::Inferred,
+            Certainty::Observed(_) => Confidence::Observed,
+        }
+    }
+
+    /// That nothing is missing since, where that is so.
+    pub(super) const fn proof(&self) -> Option<&Proof> {
+        match &self.certainty {
+            Certainty::Unknown | Certainty::Inferred(None) => None,
+            Certainty::Inferred(Some(proof)) | Certainty::Observed(proof) => Some(proof),
         }
     }
 
@@ -117,7 +156,7 @@ pub(super) fn decide<'a>(facts: &'a Facts<'_>) -> Decision<'a> {
     }
     match &facts.seen {
         Some(seen) => by_ledger(facts, seen).unwrap_or_else(|| Decision {
-            flaw: missed(facts.key, seen),
+            flaw: missed(facts, seen),
             ..by_files(facts, Root::BeforeTracing, Reason::BeforeTracing)
         }),
         None => by_files(facts, Root::NotWatched, Reason::NotWatched),
@@ -129,37 +168,32 @@ fn by_ledger<'a>(facts: &'a Facts<'_>, seen: &'a Seen<'_>) -> Option<Decision<'a
     let namespace = seen.namespace?;
     let history = namespace.keys.get(facts.key);
     let basis = basis(facts.key, namespace, history)?;
-    let flaw = flaw(facts.key, seen, namespace, basis.since_ns);
+    let proven = prove(facts.key, seen, namespace, basis.since_ns);
     let value = facts.value();
     let differs = match (value, basis.left) {
         (Some(value), Some(left)) => !is_same(value, left),
         (None, Some(_) | None) | (Some(_), None) => false,
     };
-    if differs {
-        return Some(match flaw {
-            Some(flaw) => undecided(flaw),
-            None => Decision::unknown(Root::ChangedUnseen, Reason::ValueDiffers),
-        });
-    }
-    if matches!(basis.root, Root::ChangedUnseen) {
-        return Some(match flaw {
-            Some(flaw) => undecided(flaw),
-            None => Decision::unknown(basis.root, Reason::ValueDiffers),
+    if differs || matches!(basis.root, Root::ChangedUnseen) {
+        return Some(match proven {
+            Err(flaw) => undecided(flaw),
+            Ok(_) => Decision::unknown(Root::ChangedUnseen, Reason::ValueDiffers),
         });
     }
     if matches!(basis.root, Root::BeforeTracing) {
         return None;
     }
-    let Some(flaw) = flaw else {
-        return Some(match basis.doubt {
-            Some(doubt) => Decision::inferred(basis.root, doubt),
-            None => Decision {
-                root: basis.root,
-                confidence: Confidence::Observed,
-                reason: None,
-                flaw: None,
-            },
-        });
+    let flaw = match proven {
+        Ok(proof) => {
+            return Some(match basis.doubt {
+                Some(doubt) => Decision {
+                    certainty: Certainty::Inferred(Some(proof)),
+                    ..Decision::inferred(basis.root, doubt)
+                },
+                None => Decision::observed(basis.root, proof),
+            });
+        }
+        Err(flaw) => flaw,
     };
     // Without a cookie it may even be another namespace by now.
     if !namespace.has_cookie() || !is_verified_after(&flaw, facts, history) {
@@ -173,9 +207,28 @@ fn by_ledger<'a>(facts: &'a Facts<'_>, seen: &'a Seen<'_>) -> Option<Decision<'a
 
 /// What may be missing since tracing began: a namespace whose beginning was not seen may have been made
 /// then.
-fn missed(key: &str, seen: &Seen<'_>) -> Option<Flaw> {
-    let begun = seen.window.begun?;
-    seen.window.flaw_between(begun.boottime_ns, u64::MAX, key)
+fn missed(facts: &Facts<'_>, seen: &Seen<'_>) -> Option<Flaw> {
+    let begun = seen.window.begun()?;
+    let place = match seen.namespace {
+        Some(namespace) => namespace.place,
+        None => facts.held.inum.map_or(Place::Node, |inum| {
+            Place::Netns(NetnsId {
+                inum,
+                cookie: facts.held.cookie.unwrap_or(0),
+            })
+        }),
+    };
+    seen.window.flaw(&Since {
+        key: facts.key,
+        place,
+        from_ns: begun.boottime_ns,
+        to_ns: None,
+        hidden: if facts.is_node {
+            Hidden::Change
+        } else {
+            Hidden::Birth
+        },
+    })
 }
 
 /// The last that gave the value, as far as it was seen.
@@ -227,21 +280,20 @@ fn basis<'a>(
 
 fn written<'a>(history: &'a History, last: &'a Write) -> Basis<'a> {
     let (write, raced) = if last.is_as_asked() {
-        (last, false)
+        (last, has_rival(history, last))
     } else {
         // Of two that race, the one that returned first may have won.
-        let winner = history
-            .writes()
-            .rev()
-            .find(|write| write.is_change() && write.is_as_asked() && write.left() == last.left());
+        let winner = history.writes().rev().find(|write| {
+            write.is_as_asked() && write.left() == last.left() && history.is_change(write)
+        });
         (winner.unwrap_or(last), true)
     };
     let sureness = component(&write.author).map(|component| component.confidence);
     let doubt = match sureness {
-        _ if !write.is_decoded => Some(Reason::NotDecoded),
+        _ if !write.is_decoded() => Some(Reason::NotDecoded),
         _ if raced => Some(Reason::OtherThanAsked),
-        Some(Sureness::Observed) => None,
-        Some(Sureness::Inferred) | None => Some(Reason::ComponentInferred),
+        Some(Sureness::Observed) if write.is_author_proven => None,
+        Some(Sureness::Observed | Sureness::Inferred) | None => Some(Reason::ComponentInferred),
     };
     Basis {
         root: Root::Write(write),
@@ -249,6 +301,17 @@ fn written<'a>(history: &'a History, last: &'a Write) -> Basis<'a> {
         since_ns: last.at.boottime_ns,
         doubt,
     }
+}
+
+/// Whether another process wrote at the same time and found the same value as it was done: either may
+/// have been the last.
+fn has_rival(history: &History, write: &Write) -> bool {
+    history.writes().any(|other| {
+        other.author.entity_id != write.author.entity_id
+            && other.error.is_none()
+            && other.left() == write.left()
+            && other.overlaps(write)
+    })
 }
 
 /// It was changed unseen since what was seen before that.
@@ -263,17 +326,26 @@ fn drifted<'a>(history: &History, drift: &'a Drift, created_ns: Option<u64>) -> 
     }
 }
 
-/// What may be missing since a moment, as long as the namespace was there.
-fn flaw(key: &str, seen: &Seen<'_>, namespace: &Namespace, since_ns: u64) -> Option<Flaw> {
+/// That nothing is missing since a moment, as long as the namespace was there; or what may be.
+fn prove(key: &str, seen: &Seen<'_>, namespace: &Namespace, since_ns: u64) -> Result<Proof, Flaw> {
     // Without a cookie another namespace may have its number since, unseen.
     let end = namespace.destroyed.filter(|_| namespace.has_cookie());
-    let end_ns = end.map_or(u64::MAX, |end| end.boottime_ns);
-    let forgotten = namespace.forgotten_ns.filter(|ns| *ns >= since_ns);
-    let is_known = namespace.keys.contains_key(key);
-    match forgotten {
-        Some(_) if !is_known => Some(Flaw::Forgotten),
-        Some(_) | None => seen.window.flaw_between(since_ns, end_ns, key),
+    let history = namespace.keys.get(key);
+    let forgotten_ns = history.map_or(namespace.forgotten_ns, |history| history.forgotten_ns);
+    if let Some(to_ns) = forgotten_ns.filter(|ns| *ns >= since_ns) {
+        return Err(Flaw {
+            from_ns: since_ns,
+            to_ns,
+            kind: Kind::Forgotten,
+        });
     }
+    seen.window.prove(&Since {
+        key,
+        place: namespace.place,
+        from_ns: since_ns,
+        to_ns: end.map(|end| end.boottime_ns),
+        hidden: Hidden::Change,
+    })
 }
 
 /// Whether the value was seen to be the same after what may be missing.
@@ -284,11 +356,16 @@ fn is_verified_after(flaw: &Flaw, facts: &Facts<'_>, history: Option<&History>) 
     let last_ns = history
         .and_then(|history| history.entries.last())
         .map(|entry| entry.at().boottime_ns);
-    match flaw {
-        Flaw::Gap(gap) => last_ns.is_some_and(|last_ns| last_ns >= gap.to_ns),
-        Flaw::Forgotten => false,
+    match flaw.kind {
+        Kind::Lost(_)
+        | Kind::Missing(_)
+        | Kind::NotUnderstood(_)
+        | Kind::NoTracer
+        | Kind::Unusable(_)
+        | Kind::Contradiction => last_ns.is_some_and(|last_ns| last_ns > flaw.to_ns),
+        Kind::Forgotten => false,
         // Nothing says that something is missing.
-        Flaw::Filtered | Flaw::NoStart => true,
+        Kind::Filtered | Kind::NoStart => true,
     }
 }
 
@@ -300,11 +377,14 @@ fn undecided<'a>(flaw: Flaw) -> Decision<'a> {
 }
 
 const fn reason(flaw: &Flaw) -> Reason {
-    match flaw {
-        Flaw::Gap(_) => Reason::EventsLost,
-        Flaw::Filtered => Reason::Filtered,
-        Flaw::NoStart => Reason::NoStart,
-        Flaw::Forgotten => Reason::Forgotten,
+    match flaw.kind {
+        Kind::Lost(_) | Kind::Missing(_) | Kind::NotUnderstood(_) | Kind::NoTracer => {
+            Reason::EventsLost
+        }
+        Kind::Unusable(_) | Kind::Contradiction => Reason::Unusable,
+        Kind::Filtered => Reason::Filtered,
+        Kind::NoStart => Reason::NoStart,
+        Kind::Forgotten => Reason::Forgotten,
     }
 }
 

@@ -4,14 +4,14 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    Asked, Confidence, Facts, Seen,
+    Asked, Facts, Seen,
     decide::{Decision, Root, component},
     specification::asks_too,
     words::{asks, component_name, inside},
 };
 use crate::{
-    event::Sureness,
-    ledger::{At, Author, Cause, Entry, Flaw, History, Namespace, Write},
+    event::{Lost, Sureness},
+    ledger::{At, Author, Defect, Entry, Flaw, History, Kind, Memory, Namespace, Write},
     time::Moment,
 };
 
@@ -69,7 +69,7 @@ pub(super) fn list(facts: &Facts<'_>, decision: &Decision<'_>) -> Vec<Evidence> 
     }
     of_files(facts, decision, &mut list);
     if let Some(seen) = &facts.seen {
-        list.extend(of_window(seen, decision));
+        list.append(&mut of_window(seen, decision));
     }
     list.extend(of_now(facts));
     list
@@ -97,7 +97,7 @@ fn of_ledger(facts: &Facts<'_>, seen: &Seen<'_>, list: &mut Vec<Evidence>) {
             list.push(Evidence::at(&created.at, text));
         }
         None => {
-            if let Some(begun) = &seen.window.begun {
+            if let Some(begun) = &seen.window.begun() {
                 let what = if facts.is_node {
                     "tracing began; what was set before was not seen"
                 } else {
@@ -147,16 +147,16 @@ fn wrote(facts: &Facts<'_>, write: &Write) -> String {
         Some(requested) => text.push_str(&format!(" wrote \"{requested}\"")),
         None => text.push_str(" wrote"),
     }
-    let held = match (&write.old, &write.new) {
-        (Some(old), Some(new)) if old == new => format!("{new} as before"),
-        (Some(old), Some(new)) => format!("from {old} to {new}"),
-        (Some(_) | None, Some(_) | None) => "the kernel's memory can't be read".to_owned(),
+    let held = match &write.memory {
+        Memory::Read { old, new } if old == new => format!("{new} as before"),
+        Memory::Read { old, new } => format!("from {old} to {new}"),
+        Memory::NotDecoded => "the kernel's memory can't be read".to_owned(),
     };
     match &write.error {
         Some(error) => text.push_str(&format!(": refused ({error}), {held}")),
         None => text.push_str(&format!(": {held}")),
     }
-    if !write.is_as_asked() && write.error.is_none() && write.is_decoded {
+    if !write.is_as_asked() && write.error.is_none() && write.is_decoded() {
         text.push_str(", not what was asked");
     }
     text
@@ -219,41 +219,136 @@ fn of_files(facts: &Facts<'_>, decision: &Decision<'_>, list: &mut Vec<Evidence>
     }
 }
 
-fn of_window(seen: &Seen<'_>, decision: &Decision<'_>) -> Option<Evidence> {
+fn of_window(seen: &Seen<'_>, decision: &Decision<'_>) -> Vec<Evidence> {
+    let mut list = Vec::new();
+    if let Some(proof) = decision.proof() {
+        list.extend(harmless(proof.harmless()));
+    }
     let text = match &decision.flaw {
-        Some(Flaw::Gap(gap)) => match gap.cause {
-            Cause::Lost(count) => format!("the tracer lost {count} events since"),
-            Cause::Missing(count) => format!("{count} lines of the stream are missing since"),
-            Cause::NoTracer => "for a time since then no tracer ran".to_owned(),
-            Cause::NotUnderstood(count) => format!("{count} lines since are not understood"),
+        Some(flaw) => flawed(seen, flaw),
+        None => match decision.root {
+            Root::Write(_) | Root::Kernel(_) if reaches_back(seen, decision) => {
+                match list.is_empty() {
+                    true => "nothing was lost since, and no other write changed it".to_owned(),
+                    false => "no other write changed it".to_owned(),
+                }
+            }
+            Root::ChangedUnseen => "no event was lost".to_owned(),
+            Root::Write(_)
+            | Root::Kernel(_)
+            | Root::Requested(_)
+            | Root::BeforeTracing
+            | Root::NotWatched
+            | Root::Undecided => return list,
         },
-        Some(Flaw::Filtered) => format!(
+    };
+    list.push(text.into());
+    list.extend(open_end(decision));
+    list
+}
+
+/// A stream that breaks off, or goes on without what is asked, proves something up to a moment only.
+fn open_end(decision: &Decision<'_>) -> Option<Evidence> {
+    let as_of = decision.proof()?.as_of().filter(|as_of| as_of.is_open)?;
+    Some(Evidence {
+        at: Some(as_of.timestamp),
+        sequence: None,
+        text: "the recording does not tell what came after this moment".to_owned(),
+    })
+}
+
+/// What was lost that can't hide a change.
+fn harmless((lost, is_by_rule): (Lost, bool)) -> Option<Evidence> {
+    let count = lost.total();
+    if count == 0 {
+        return None;
+    }
+    let mut text = format!(
+        "the tracer lost {} since, {} of this key here",
+        events(count),
+        match count {
+            1 => "which can't hide a write",
+            _ => "none of which can hide a write",
+        }
+    );
+    if is_by_rule {
+        text.push_str(
+            " (programs that the kernel passed over: before schema 1.3 those of namespaces, as \
+             writes were watched by two)",
+        );
+    }
+    Some(text.into())
+}
+
+fn events(count: u64) -> String {
+    match count {
+        1 => "1 event".to_owned(),
+        _ => format!("{count} events"),
+    }
+}
+
+fn flawed(seen: &Seen<'_>, flaw: &Flaw) -> String {
+    match &flaw.kind {
+        Kind::Lost(lost) => lost_since(lost),
+        Kind::Missing(1) => "1 line of the stream is missing since".to_owned(),
+        Kind::Missing(count) => format!("{count} lines of the stream are missing since"),
+        Kind::NoTracer => "for a time since then no tracer ran".to_owned(),
+        Kind::NotUnderstood(1) => "1 line since is not understood".to_owned(),
+        Kind::NotUnderstood(count) => format!("{count} lines since are not understood"),
+        Kind::Unusable(defect) => format!(
+            "an event since then does not tell {}, so that it may have changed the value",
+            match defect {
+                Defect::Key => "which key it is about",
+                Defect::Value => "what the kernel's memory held",
+                Defect::Process => "which process it was",
+                Defect::Netns => "in which network namespace it was",
+                Defect::Duration => "when it ended",
+                Defect::Outcome => "whether the kernel took it",
+                Defect::Sequence => "its number in the stream",
+            }
+        ),
+        Kind::Contradiction => "lines of the stream contradict each other".to_owned(),
+        Kind::Filtered => format!(
             "the stream passed filters that may have left out writes: {}",
             filters(seen)
         ),
-        Some(Flaw::NoStart) => {
-            "the stream does not say when it begins and what was left out".to_owned()
+        Kind::NoStart => "the stream does not say when it begins and what was left out".to_owned(),
+        Kind::Forgotten => "the recorder had no room for all that happened".to_owned(),
+    }
+}
+
+/// `the tracer lost 5 events since: the ring buffer was full (2), the kernel passed over a probe (3)`
+fn lost_since(lost: &Lost) -> String {
+    let Lost {
+        ring_full,
+        in_flight,
+        probe_missed,
+        unreadable,
+    } = *lost;
+    let count = lost.total();
+    if count == 0 {
+        return "the tracer lost events since; how many is not told".to_owned();
+    }
+    let causes = [
+        (ring_full, "the ring buffer was full"),
+        (in_flight, "too many writes were under way"),
+        (probe_missed, "the kernel passed over a probe"),
+        (unreadable, "the kernel's memory could not be read"),
+    ];
+    let told: Vec<&(u64, &str)> = causes.iter().filter(|(count, _)| *count > 0).collect();
+    let causes = match told.as_slice() {
+        // As is usual.
+        [(count, _)] if *count == ring_full => {
+            return format!("the tracer lost {} since", events(*count));
         }
-        Some(Flaw::Forgotten) => "the recorder had no room for all that happened".to_owned(),
-        None => match (decision.root, decision.confidence) {
-            (Root::Write(_) | Root::Kernel(_), Confidence::Observed | Confidence::Inferred)
-                if reaches_back(seen, decision) =>
-            {
-                "nothing was lost since, and no other write changed it".to_owned()
-            }
-            (Root::ChangedUnseen, _) => "no event was lost".to_owned(),
-            (
-                Root::Write(_)
-                | Root::Kernel(_)
-                | Root::Requested(_)
-                | Root::BeforeTracing
-                | Root::NotWatched
-                | Root::Undecided,
-                _,
-            ) => return None,
-        },
+        [(_, cause)] => (*cause).to_owned(),
+        several => several
+            .iter()
+            .map(|(count, cause)| format!("{cause} ({count})"))
+            .collect::<Vec<_>>()
+            .join(", "),
     };
-    Some(text.into())
+    format!("the tracer lost {} since: {causes}", events(count))
 }
 
 /// Whether the ledger itself has the value's beginning.
@@ -265,7 +360,7 @@ fn reaches_back(seen: &Seen<'_>, decision: &Decision<'_>) -> bool {
 }
 
 fn filters(seen: &Seen<'_>) -> String {
-    let options = seen.window.filters.iter();
+    let options = seen.window.filters().into_iter();
     let texts = options.map(|(option, values)| format!("--{option} {}", values.join(" ")));
     texts.collect::<Vec<_>>().join(", ")
 }

@@ -95,6 +95,11 @@ pub struct Verdict {
     pub cause: Cause,
     /// How sure that is.
     pub confidence: Confidence,
+    /// Up to when a stream proves it; absent where a tracer watches as it is asked, or where nothing
+    /// was proved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub as_of: Option<Moment>,
     /// Why it is not observed; absent where it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
@@ -182,6 +187,8 @@ pub enum Reason {
     NotWatched,
     /// Events were lost, or lines of the recording, or there was no tracer for a time.
     EventsLost,
+    /// An event lacks what it would need to count, or lines contradict each other.
+    Unusable,
     /// Filters kept events out of the recording.
     Filtered,
     /// The recording does not say where it begins.
@@ -217,7 +224,10 @@ impl Verdict {
             suspects: suspects::list(facts, &decision),
             would_settle: words::would_settle(facts, &decision),
             cause: decision.cause(facts),
-            confidence: decision.confidence,
+            confidence: decision.confidence(),
+            as_of: decision
+                .proof()
+                .and_then(|proof| Some(proof.as_of()?.timestamp)),
             reason: decision.reason,
         }
     }

@@ -19,11 +19,17 @@ pub(super) fn verdict_of(ledger: &Ledger, held: Held) -> Verdict {
     })
 }
 
+/// Of a recording that has its end.
 pub(super) fn recorded(events: &[Event]) -> Verdict {
     let mut ledger = Ledger::new(Limits::default());
     for event in events {
         ledger.take(event);
     }
+    let last = events.last().unwrap();
+    let mut end = crate::output::samples::ended(last.event.sequence + 1);
+    end.event.boottime_ns = last.event.ended_ns() + 1;
+    end.timestamp = last.timestamp;
+    ledger.take(&end);
     verdict_of(&ledger, Held::default())
 }
 
@@ -38,7 +44,7 @@ pub(super) fn live(events: &[Event], value: &str) -> Verdict {
 }
 
 pub(super) fn held(events: &[Event], held: Held) -> Verdict {
-    let mut ledger = Ledger::new(Limits::default());
+    let mut ledger = Ledger::live(Limits::default());
     for event in events {
         ledger.take(event);
     }
@@ -315,8 +321,9 @@ fn files_where_nobody_watched() {
 #[test]
 fn a_stream_that_passed_filters_is_not_proof() {
     let mut story = Story::new().create();
-    let filters = &mut story.told.first_mut().unwrap().trace.filters;
-    filters.insert("comm".into(), vec!["runc*".into()]);
+    let filters = |option: &str, value: &str| [(option.to_owned(), vec![value.to_owned()])].into();
+    let start = story.told.first_mut().unwrap();
+    start.trace.set_filters(filters("comm", "runc*"));
     let reason = Some(Reason::Filtered);
     is(
         &recorded(&story.told),
@@ -324,8 +331,8 @@ fn a_stream_that_passed_filters_is_not_proof() {
         Confidence::Inferred,
         reason,
     );
-    let filters = &mut story.told.first_mut().unwrap().trace.filters;
-    *filters = [("key".to_owned(), vec!["net.core.*".to_owned()])].into();
+    let start = story.told.first_mut().unwrap();
+    start.trace.set_filters(filters("key", "net.core.*"));
     is(
         &recorded(&story.told),
         &Cause::KernelConstant,

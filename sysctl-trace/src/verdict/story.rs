@@ -11,6 +11,9 @@ use crate::{
     time::Epoch,
 };
 
+/// Time between two events.
+const STEP_NS: u64 = 100_000_000;
+
 pub(crate) const KEY: &str = "net.core.somaxconn";
 /// The namespace that events are about unless told otherwise.
 pub(crate) const WEB: NetnsId = NetnsId {
@@ -26,6 +29,8 @@ pub(crate) struct Story {
     pub(crate) value: SmolStr,
     netns: NetnsId,
     now_ns: u64,
+    /// How long the next write takes.
+    took_ns: u64,
 }
 
 impl Story {
@@ -36,10 +41,9 @@ impl Story {
             value: "128".into(),
             netns: WEB,
             now_ns: 1_000_000,
+            took_ns: 0,
         };
-        let mut start = samples::lost();
-        start.trace.lost = None;
-        story.tell(Action::TraceStart, start);
+        story.tell(Action::TraceStart, samples::started());
         story
     }
 
@@ -91,6 +95,7 @@ impl Story {
         let second = samples::write(overwritten, &self.value, asked);
         self.value = asked.into();
         self.tell(Action::SysctlWrite, by(winner, first));
+        self.took_ns = 2 * STEP_NS;
         self.tell(Action::SysctlWrite, by(loser, second));
         self
     }
@@ -104,7 +109,7 @@ impl Story {
     }
 
     pub(crate) fn lose(mut self, count: u64) -> Self {
-        let since = self.now_ns;
+        let since = self.now_ns + STEP_NS / 2;
         let mut event = samples::lost();
         event.trace.since_boottime_ns = Some(since);
         if let Some(lost) = &mut event.trace.lost {
@@ -114,15 +119,28 @@ impl Story {
         self
     }
 
+    /// The tracer ends.
+    pub(crate) fn end(mut self) -> Self {
+        let last = self.told.len() as u64 + 1;
+        self.tell(Action::TraceEnd, samples::ended(last));
+        self
+    }
+
     fn tell(&mut self, action: Action, mut event: Event) {
-        self.now_ns += 1_000_000;
+        self.now_ns += STEP_NS;
         event.event.action = action;
-        event.event.boottime_ns = self.now_ns;
+        let took_ns = std::mem::take(&mut self.took_ns);
+        event.event.boottime_ns = self.now_ns - took_ns;
+        event.event.duration = (action == Action::SysctlWrite).then_some(took_ns);
         event.timestamp = Epoch(0).moment(self.now_ns);
-        event.event.sequence = 0;
+        event.event.sequence = self.told.len() as u64 + 1;
         if action == Action::SysctlDrift {
             event.process = None;
             event.event.outcome = Outcome::Unknown;
+        }
+        if action == Action::TraceStart {
+            self.told.push(event);
+            return;
         }
         if let Some(netns) = &mut event.netns {
             netns.inum = Some(self.netns.inum);

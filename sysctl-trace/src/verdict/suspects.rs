@@ -314,7 +314,7 @@ fn other(suspect: Suspect, facts: &Facts<'_>, decision: &Decision<'_>) -> Findin
 /// Not the one behind a write that was seen.
 fn beside_write(suspect: Suspect, facts: &Facts<'_>, write: &Write) -> (Found, String) {
     if suspect == Suspect::Kernel {
-        let before = write.old.as_ref();
+        let before = write.old();
         let why = match (facts.history().and_then(|h| h.initial.as_ref()), before) {
             (Some(initial), _) => format!("gave it {}, which was overwritten", initial.value),
             (None, Some(old)) => format!("the value was {old} before the write"),

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     event::{Component, Container, Kubernetes, Owner, Requester, RequesterSource, Stage},
-    ledger::Author,
+    ledger::{Author, Kind, Proof},
     rendered::Rendered,
 };
 
@@ -23,11 +23,29 @@ pub(super) fn sentence(facts: &Facts<'_>, decision: &Decision<'_>) -> String {
         Some(value) if facts.held.value.is_none() && matches!(decision.root, Root::Undecided) => {
             format!("{key} was last seen as {value} {}", within(facts, &place))
         }
-        Some(value) if facts.is_gone() => format!("{key} was {value} in {place}"),
-        Some(value) => format!("{key} is {value} {}", within(facts, &place)),
+        Some(value) if facts.is_gone() => {
+            format!("{key} was {value} in {place}{}", as_of(decision))
+        }
+        Some(value) => format!(
+            "{key} is {value} {}{}",
+            within(facts, &place),
+            as_of(decision)
+        ),
         None => format!("{key} {}", within(facts, &place)),
     };
     format!("{is}: {}.", because(facts, decision))
+}
+
+/// ` as of 2026-11-22T07:40:34Z`, where a recording breaks off, or goes on without what is asked.
+fn as_of(decision: &Decision<'_>) -> String {
+    let as_of = decision.proof().and_then(Proof::as_of);
+    match as_of.filter(|as_of| as_of.is_open) {
+        Some(as_of) => {
+            let whole_seconds = as_of.timestamp.get(..19).unwrap_or(&as_of.timestamp);
+            format!(" as of {whole_seconds}Z")
+        }
+        None => String::new(),
+    }
 }
 
 fn within(facts: &Facts<'_>, place: &str) -> String {
@@ -116,6 +134,7 @@ fn likely(decision: &Decision<'_>, text: String) -> String {
         Some(Reason::BeforeTracing) => "most likely, as it was set before tracing began",
         Some(Reason::NotWatched) => "most likely, as nobody watched",
         Some(Reason::EventsLost) => "most likely, as events were lost since",
+        Some(Reason::Unusable) => "most likely, as an event since is not whole",
         Some(Reason::Filtered) => "most likely, as filters may have left out other writes",
         Some(Reason::NoStart) => "most likely, as the recording has no beginning",
         Some(Reason::Forgotten) => "most likely, as the recorder had no room for all",
@@ -139,6 +158,7 @@ fn undecided(decision: &Decision<'_>) -> &'static str {
             "it belongs to a namespace of another kind, which is not traced"
         }
         Some(Reason::Filtered) => "filters kept writes out of the recording",
+        Some(Reason::Unusable) => "an event since is not whole, so it can't be said who set it",
         Some(Reason::NoStart) => "the recording does not reach back far enough",
         Some(Reason::Forgotten) => "the recorder had no room for all that happened",
         Some(_) | None => "events were lost, so it can't be said who set it",
@@ -184,7 +204,23 @@ pub(super) fn would_settle(facts: &Facts<'_>, decision: &Decision<'_>) -> Option
                 "keep `sysctl-trace watch --socket` running, {anew}, and ask once more"
             ));
         }
-        Reason::EventsLost => "trace again with a larger --buffer",
+        Reason::EventsLost => match decision.flaw.as_ref().map(|flaw| &flaw.kind) {
+            Some(Kind::Lost(lost)) if lost.ring_full > 0 => "trace again with a larger --buffer",
+            Some(Kind::Missing(_) | Kind::NotUnderstood(_)) => {
+                "give the recording as it was written"
+            }
+            Some(
+                Kind::Lost(_)
+                | Kind::NoTracer
+                | Kind::Unusable(_)
+                | Kind::Contradiction
+                | Kind::Filtered
+                | Kind::NoStart
+                | Kind::Forgotten,
+            )
+            | None => "trace again, from before the value is set",
+        },
+        Reason::Unusable => "trace again, from before the value is set",
         Reason::Filtered => "record without filters, or with --key alone",
         Reason::NoStart => "give the recording from its first line on",
         Reason::Forgotten => "ask sooner, or record to a file: `sysctl-trace watch --json -o FILE`",

@@ -1,0 +1,278 @@
+//! What is known of one place: how it came to be, whose it is, and the histories of its keys.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
+
+use super::{
+    At, Place,
+    history::{Added, Author, Entry, History, Initial},
+};
+use crate::{
+    event::{Event, Owner},
+    rendered::Rendered,
+};
+
+/// What is known of one place.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Namespace {
+    /// Which it is.
+    pub place: Place,
+    /// Who made it, and when; absent where that was not seen.
+    pub created: Option<Creation>,
+    /// When it ended; absent while it is there.
+    pub destroyed: Option<At>,
+    /// Whose it is, as far as the latest event knew.
+    pub owner: Option<Arc<Rendered<Owner>>>,
+    /// The histories of its keys.
+    pub keys: BTreeMap<SmolStr, History>,
+    /// Histories were forgotten whose last entry was not later than this, in nanoseconds since boot.
+    pub forgotten_ns: Option<u64>,
+    /// When the owner was told.
+    #[serde(skip)]
+    owner_at: (u64, u64),
+    /// How many entries the histories have.
+    #[serde(skip)]
+    pub(super) entries: usize,
+    /// Where its number is used again: all that tells which of those that had it is the last.
+    #[serde(skip)]
+    lives: Option<Box<Lives>>,
+}
+
+/// How a namespace came to be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Creation {
+    /// When.
+    pub at: At,
+    /// By whom.
+    pub author: Option<Arc<Author>>,
+}
+
+/// A namespace's creation, and a key's value then.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Beginning {
+    pub(super) creation: Creation,
+    pub(super) initial: Option<(SmolStr, Initial)>,
+}
+
+/// The latest of those that had a number, one after the other.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Lives {
+    /// The latest creation.
+    creation: Option<Creation>,
+    /// The latest end, and the one before.
+    ends: [Option<At>; 2],
+    /// When something else was last heard.
+    heard_ns: u64,
+}
+
+impl Lives {
+    /// When the last of them began, as far as is known, and when it ended.
+    fn last(&self) -> (u64, Option<At>) {
+        let ns = |at: &At| at.boottime_ns;
+        let created_ns = self.creation.as_ref().map_or(0, |made| ns(&made.at));
+        let [end, earlier] = &self.ends;
+        let end_ns = end.as_ref().map_or(0, ns);
+        if end.is_none() || created_ns > end_ns || self.heard_ns > end_ns {
+            (created_ns.max(end_ns), None)
+        } else {
+            (created_ns.max(earlier.as_ref().map_or(0, ns)), *end)
+        }
+    }
+}
+
+impl Namespace {
+    /// `forgotten_ns`: until when something of it may have been forgotten.
+    pub(super) fn new(place: Place, forgotten_ns: Option<u64>) -> Self {
+        Self {
+            place,
+            created: None,
+            destroyed: None,
+            owner: None,
+            keys: BTreeMap::new(),
+            forgotten_ns,
+            owner_at: (0, 0),
+            entries: 0,
+            lives: (!place.is_unique()).then(Box::default),
+        }
+    }
+
+    /// The number of the network namespace; absent for the whole node.
+    pub const fn inum(&self) -> Option<u32> {
+        match self.place {
+            Place::Node => None,
+            Place::Netns(id) => Some(id.inum),
+        }
+    }
+
+    /// Whether it is told from all others by more than its number, which is used again.
+    pub const fn has_cookie(&self) -> bool {
+        self.place.is_unique()
+    }
+
+    /// What others are told of it: the namespace of a pod is the pod's.
+    pub(super) fn handed_on(&self) -> Self {
+        let mut told = Self {
+            owner_at: (0, 0),
+            entries: 0,
+            lives: None,
+            ..self.clone()
+        };
+        let is_of_one = |owner: &Owner| {
+            let k8s = owner.k8s.as_ref();
+            k8s.is_some_and(|k8s| k8s.container.is_some())
+        };
+        if let Some(owner) = told.owner.take_if(|owner| is_of_one(owner)) {
+            told.owner = Some(Arc::new(Rendered::new(owner.value().clone().of_pod())));
+        }
+        told
+    }
+
+    /// It came to be.
+    pub(super) fn begin(&mut self, beginning: Beginning) {
+        let Beginning { creation, initial } = beginning;
+        let ns = creation.at.boottime_ns;
+        match &mut self.lives {
+            Some(lives) => {
+                let known_ns = lives.creation.as_ref().map(|made| made.at.boottime_ns);
+                if known_ns.is_some_and(|known_ns| known_ns >= ns) {
+                    return;
+                }
+                lives.creation = Some(creation);
+                self.turn();
+                let is_of_the_last = self
+                    .created
+                    .as_ref()
+                    .is_some_and(|made| made.at.boottime_ns == ns);
+                if !is_of_the_last {
+                    return;
+                }
+            }
+            None => {
+                // Two tracers may tell of it.
+                let rank = |at: &At| (at.boottime_ns, at.sequence);
+                let known = self.created.as_ref().map(|made| rank(&made.at));
+                if known.is_some_and(|known| known <= rank(&creation.at)) {
+                    return;
+                }
+                self.created = Some(creation);
+            }
+        }
+        if let Some((key, initial)) = initial {
+            self.history(&key).initial = Some(initial);
+        }
+    }
+
+    /// It ended.
+    pub(super) fn end(&mut self, at: At) {
+        let later = |one: Option<At>| one.is_none_or(|one| one.boottime_ns < at.boottime_ns);
+        match &mut self.lives {
+            Some(lives) => {
+                let [end, earlier] = &mut lives.ends;
+                if later(*end) {
+                    *earlier = end.replace(at);
+                } else if later(*earlier)
+                    && end.is_some_and(|end| end.boottime_ns != at.boottime_ns)
+                {
+                    *earlier = Some(at);
+                }
+                self.turn();
+            }
+            None if later(self.destroyed) => self.destroyed = Some(at),
+            None => {}
+        }
+    }
+
+    /// Something happened in it.
+    pub(super) fn hear(&mut self, at: &At) {
+        if let Some(lives) = &mut self.lives
+            && lives.heard_ns < at.boottime_ns
+        {
+            lives.heard_ns = at.boottime_ns;
+            if self.destroyed.is_some() {
+                self.turn();
+            }
+        }
+    }
+
+    /// Keeps what is known of the last of those that had its number.
+    fn turn(&mut self) {
+        let Some(lives) = &self.lives else { return };
+        let (from_ns, destroyed) = lives.last();
+        let is_its = |made: &&Creation| made.at.boottime_ns >= from_ns;
+        let created = lives.creation.as_ref().filter(is_its).cloned();
+        if created != self.created {
+            for history in self.keys.values_mut() {
+                history.initial = None;
+            }
+        }
+        self.created = created;
+        self.destroyed = destroyed;
+        for history in self.keys.values_mut() {
+            history.forget_before(from_ns);
+        }
+        self.keys
+            .retain(|_, history| history.initial.is_some() || !history.entries.is_empty());
+        if self.owner_at.0 < from_ns {
+            self.owner = None;
+        }
+        self.forgotten_ns = self.forgotten_ns.filter(|ns| *ns >= from_ns);
+        self.entries = self
+            .keys
+            .values()
+            .map(|history| history.entries.len())
+            .sum();
+    }
+
+    /// An entry of one of its keys; nothing where it is about another that had its number before.
+    pub(super) fn enter(&mut self, key: &SmolStr, entry: Entry, most: usize) -> Option<Added> {
+        if let Some(lives) = &self.lives
+            && entry.at().boottime_ns < lives.last().0
+        {
+            return None;
+        }
+        let history = self.history(key);
+        let before = history.entries.len();
+        let added = history.add(entry, most);
+        let after = history.entries.len();
+        self.entries = (self.entries + after).saturating_sub(before);
+        Some(added)
+    }
+
+    fn history(&mut self, key: &SmolStr) -> &mut History {
+        let forgotten_ns = self.forgotten_ns;
+        // Mostly it is there, and its name need not be copied.
+        if !self.keys.contains_key(key) {
+            let history = History {
+                forgotten_ns,
+                ..History::default()
+            };
+            self.keys.insert(key.clone(), history);
+        }
+        self.keys.entry(key.clone()).or_default()
+    }
+
+    /// What an event says of its owner.
+    pub(super) fn learn_owner(&mut self, event: &Event, at: &At) {
+        let Some(owner) = event.netns.as_ref().and_then(|netns| netns.owner.as_ref()) else {
+            return;
+        };
+        let rank = (at.boottime_ns, at.sequence);
+        let is_later = self.owner.is_none() || self.owner_at <= rank;
+        let is_its = self
+            .lives
+            .as_ref()
+            .is_none_or(|lives| lives.last().0 <= at.boottime_ns);
+        if is_later && is_its {
+            self.owner = Some(owner.clone());
+            self.owner_at = rank;
+        }
+    }
+
+    pub(super) fn last_ns(&self) -> u64 {
+        let created = self.created.as_ref().map(|created| created.at.boottime_ns);
+        let keys = self.keys.values().map(History::last_ns);
+        keys.chain(created).max().unwrap_or_default()
+    }
+}
