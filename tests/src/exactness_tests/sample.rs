@@ -271,6 +271,7 @@ pub fn event(action: Action, window: Window, actor: Option<&Actor>) -> Event {
             lost: None,
             since_boottime_ns: None,
             filters: BTreeMap::new(),
+            filtered_by: None,
             lost_by_action: BTreeMap::new(),
             watched: Vec::new(),
             keys: None,
