@@ -145,7 +145,13 @@ impl Processes {
         {
             self.homes.claim(home, &invocation);
         }
-        let behalf = behalf(&component, process.args.as_deref());
+        let mut behalf = behalf(&component, process.args.as_deref());
+        if let Behalf::Files(inputs) = &mut behalf
+            && inputs.is_relative()
+        {
+            let actor = &deed.acted.actor;
+            inputs.start_from(look::folder_of(actor.pid, actor.start_boottime_ns));
+        }
         Actor {
             process: Arc::new(Rendered::new(process)),
             behalf,

@@ -89,6 +89,15 @@ pub(super) fn args_of(pid: u32, start_boottime_ns: u64) -> Option<Vec<String>> {
     stat.is_of(start_boottime_ns).then_some(args)
 }
 
+/// The working folder of the process that started then, if it still lives.
+pub(super) fn folder_of(pid: u32, start_boottime_ns: u64) -> Option<String> {
+    let process = format!("/proc/{pid}");
+    let folder = fs::read_link(format!("{process}/cwd")).ok()?;
+    let stat = Stat::parse(&fs::read(format!("{process}/stat")).ok()?)?;
+    let folder = folder.into_os_string().into_string().ok()?;
+    stat.is_of(start_boottime_ns).then_some(folder)
+}
+
 fn failure(error: &io::Error, folder: &str, actor: &record::Actor) -> Enrichment {
     match error.kind() {
         io::ErrorKind::NotFound => Enrichment::ProcessEnded,

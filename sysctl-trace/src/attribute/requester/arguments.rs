@@ -19,6 +19,35 @@ pub struct Inputs {
     pub files: Option<Vec<String>>,
 }
 
+/// What stands for standard input.
+const STDIN: &str = "-";
+
+impl Inputs {
+    /// Whether a file is named by a path that begins in the folder that its reader was started in.
+    pub fn is_relative(&self) -> bool {
+        self.reader == Reader::Procps && self.files.iter().flatten().any(is_relative)
+    }
+
+    /// Completes such paths. Where the folder is not known they stay, and are not looked at.
+    pub fn start_from(&mut self, folder: Option<String>) {
+        let Some(folder) = folder.filter(|_| self.reader == Reader::Procps) else {
+            return;
+        };
+        for file in self
+            .files
+            .iter_mut()
+            .flatten()
+            .filter(|file| is_relative(file))
+        {
+            *file = format!("{}/{file}", folder.trim_end_matches('/'));
+        }
+    }
+}
+
+fn is_relative(file: &String) -> bool {
+    file != STDIN && !file.starts_with('/')
+}
+
 /// The file that sysctl(8) reads when it is given none.
 const DEFAULT: &str = "/etc/sysctl.conf";
 

@@ -75,3 +75,19 @@ fn systemd_reads_the_system_s_files_unless_it_is_given_others() {
     let unknown = of_systemd(None).unwrap();
     assert_eq!((unknown.reader, unknown.files), (Reader::Systemd, None));
 }
+
+#[test]
+fn a_file_is_found_from_the_folder_that_its_reader_was_started_in() {
+    let args = ["sysctl", "-p", "x.conf", "/etc/y.conf", "-"].map(String::from);
+    let mut inputs = of_procps(&args).unwrap();
+    assert!(inputs.is_relative());
+    inputs.start_from(None);
+    assert!(inputs.is_relative());
+    inputs.start_from(Some("/srv".into()));
+    let files = ["/srv/x.conf", "/etc/y.conf", "-"].map(String::from);
+    assert_eq!(inputs.files.as_deref(), Some(&files[..]));
+    assert!(!inputs.is_relative());
+    let mut inputs = of_systemd(Some(&["systemd-sysctl".into(), "x.conf".into()])).unwrap();
+    inputs.start_from(Some("/srv".into()));
+    assert_eq!(inputs.files.as_deref(), Some(&["x.conf".to_owned()][..]));
+}
