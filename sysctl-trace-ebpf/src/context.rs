@@ -7,7 +7,7 @@ use core::ptr::addr_of;
 
 use aya_ebpf::{helpers::generated::bpf_map_update_elem, macros::map, maps::LruHashMap};
 use sysctl_trace_ebpf::{
-    record::{ANCESTORS_MAX, Actor, CUT_CGROUP, CUT_EXECUTABLE, Span},
+    record::{ANCESTORS_MAX, Actor, CUT_ANCESTORS, CUT_CGROUP, CUT_EXECUTABLE, Span},
     settings::ABSENT,
 };
 
@@ -16,14 +16,17 @@ use crate::{
     kernel::{Address, Reach, at, read, setting},
 };
 
-/// Longest name of an executable that is recorded.
-const EXECUTABLE_MAX: usize = 63;
-/// Longest name of one cgroup, with its NUL: kernfs allows 255 bytes.
-const CGROUP_NAME_MAX: usize = 256;
-/// How many levels of the cgroup hierarchy are followed.
-const CGROUP_DEPTH: usize = 16;
+/// Longest name of an executable that is recorded: as long as a file's may be (NAME_MAX).
+const EXECUTABLE_MAX: usize = 255;
+/// Longest name of one cgroup, with its NUL and one byte more, which no name has (NAME_MAX).
+const CGROUP_NAME_MAX: usize = 257;
+/// How many levels of the cgroup hierarchy are recorded below its root.
+const CGROUP_DEPTH: u32 = 16;
+/// How many more are climbed to get to these, on kernels where that goes one by one.
+const CGROUP_CLIMB: u32 = 512;
 
-/// Fills in the actor; its texts come first in the record. `None` where the task has no readable identity.
+/// Fills in the actor; its texts are the last of the record. `None` where the task has no readable
+/// identity.
 #[inline(always)]
 pub fn record_actor<R: Reach>(draft: &mut Draft) -> Option<()> {
     let task = R::current();
@@ -46,11 +49,13 @@ pub fn record_actor<R: Reach>(draft: &mut Draft) -> Option<()> {
     actor.user_inum = R::load(user_ns, setting!(offsets.user_namespace_inum)).unwrap_or(0);
     record_namespaces::<R>(task, actor);
 
-    draft.acted.actor.executable = executable::<R>(draft, task);
+    let mark = draft.mark();
+    draft.count_from(mark);
+    record_cgroup::<R>(draft, task);
+    draft.acted.actor.executable = executable::<R>(draft, task, CUT_EXECUTABLE);
     draft.acted.actor.executable_mnt_inum = draft.mount_inum();
     record_ancestors::<R>(draft, leader);
-    record_cgroup::<R>(draft, task);
-    draft.acted.actor.text_len = draft.mark() as u32;
+    draft.acted.actor.text_len = u32::from(draft.since(mark).len);
     Some(())
 }
 
@@ -106,9 +111,9 @@ fn arg_start<R: Reach>(task: Address) -> Option<u64> {
 }
 
 /// Name of the file that a task executes; none for kernel threads. Where it is mounted, the draft
-/// tells afterwards: [`Draft::mount_inum`].
+/// tells afterwards: [`Draft::mount_inum`]. `cut`: what to say where the name is not all there.
 #[inline(always)]
-fn executable<R: Reach>(draft: &mut Draft, task: Address) -> Span {
+fn executable<R: Reach>(draft: &mut Draft, task: Address, cut: u32) -> Span {
     let Some(file) = executable_file::<R>(task) else {
         draft.forget_mount();
         return Span::NONE;
@@ -119,7 +124,7 @@ fn executable<R: Reach>(draft: &mut Draft, task: Address) -> Span {
     };
     // By its length: copying up to a NUL goes byte by byte.
     let piece = draft.push_kernel::<EXECUTABLE_MAX>(name, len as usize);
-    piece.span(&mut draft.acted.header.cut, CUT_EXECUTABLE)
+    piece.span(&mut draft.acted.header.cut, cut)
 }
 
 #[inline(always)]
@@ -167,22 +172,17 @@ fn look_at_mount<R: Reach>(draft: &mut Draft, file: Address) {
 /// Parent, grandparent and so on, up to pid 1 or the first eight. The idle task, pid 0, is none.
 #[inline(always)]
 fn record_ancestors<R: Reach>(draft: &mut Draft, leader: Address) {
+    draft.acted.actor.ancestors_len = 0;
     let mut child = leader;
-    let mut filled = 0;
     for place in 0..ANCESTORS_MAX {
-        let Some(parent) = R::load::<Address>(child, setting!(offsets.task_real_parent)) else {
-            break;
-        };
-        let Some(leader) = R::load::<Address>(parent, setting!(offsets.task_group_leader)) else {
-            break;
-        };
-        let Some(pid) = R::load::<u32>(leader, setting!(offsets.task_tgid)) else {
-            break;
+        let Some((leader, pid)) = parent::<R>(child) else {
+            draft.acted.header.cut |= CUT_ANCESTORS;
+            return;
         };
         if pid == 0 {
-            break;
+            return;
         }
-        let executable = executable::<R>(draft, leader);
+        let executable = executable::<R>(draft, leader, CUT_ANCESTORS);
         let executable_mnt_inum = draft.mount_inum();
         let ancestor = &mut draft.acted.actor.ancestors[place];
         ancestor.pid = pid;
@@ -195,10 +195,20 @@ fn record_ancestors<R: Reach>(draft: &mut Draft, leader: Address) {
         ancestor.start_boottime_ns =
             R::load(leader, setting!(offsets.task_start_boottime)).unwrap_or(0);
         ancestor.comm = comm::<R>(leader).unwrap_or([0; 16]);
-        filled = place as u32 + 1;
+        draft.acted.actor.ancestors_len = place as u32 + 1;
         child = leader;
     }
-    draft.acted.actor.ancestors_len = filled;
+    if !matches!(parent::<R>(child), Some((_, 0))) {
+        draft.acted.header.cut |= CUT_ANCESTORS;
+    }
+}
+
+/// The main thread of a task's parent, and its pid.
+#[inline(always)]
+fn parent<R: Reach>(task: Address) -> Option<(Address, u32)> {
+    let parent = R::load::<Address>(task, setting!(offsets.task_real_parent))?;
+    let leader = R::load::<Address>(parent, setting!(offsets.task_group_leader))?;
+    Some((leader, R::load(leader, setting!(offsets.task_tgid))?))
 }
 
 /// The path of a cgroup, as it was when first seen. One in the version 2 hierarchy can't be
@@ -224,7 +234,12 @@ static CGROUPS: LruHashMap<u64, KnownCgroup> = LruHashMap::with_max_entries(1024
 #[inline(always)]
 fn record_cgroup<R: Reach>(draft: &mut Draft, task: Address) {
     draft.acted.actor.cgroup = Span::NONE;
-    let Some((node, unified)) = cgroup_node::<R>(task) else {
+    let Some(Cgroup {
+        group,
+        node,
+        unified,
+    }) = cgroup::<R>(task)
+    else {
         draft.acted.header.cut |= CUT_CGROUP;
         return;
     };
@@ -239,14 +254,47 @@ fn record_cgroup<R: Reach>(draft: &mut Draft, task: Address) {
     // Room for the head of what is to be kept.
     draft.skip(CGROUP_HEAD);
     let mark = draft.mark();
-    if !record_names(draft, node) {
+    let from = match R::load::<u32>(group, setting!(offsets.cgroup_level)) {
+        Some(level) if level <= CGROUP_DEPTH => node as u64,
+        Some(level) => {
+            draft.acted.header.cut |= CUT_CGROUP;
+            outer_end(group as u64, node as u64, level)
+        }
+        None => 0,
+    };
+    if from == 0 || !record_names(draft, from as Address) {
         draft.acted.header.cut |= CUT_CGROUP;
+        draft.shorten(mark, 0);
+        return;
     }
     let names = draft.since(mark);
     draft.acted.actor.cgroup = names;
     if unified && usize::from(names.len) <= CGROUP_KNOWN_MAX {
         keep(draft, id, names.len);
     }
+}
+
+/// The node of the innermost cgroup that is recorded, of one that lies deeper: the outermost
+/// container is the one that counts, and whoever may make cgroups within it makes as many as they
+/// like. 0 where it can't be reached. As numbers: the verifier would follow typed pointers.
+#[inline(always)]
+fn outer_end(group: u64, node: u64, level: u32) -> u64 {
+    if setting!(offsets.cgroup_ancestors) != ABSENT {
+        let place = setting!(offsets.cgroup_ancestors) + CGROUP_DEPTH * 8;
+        return match read::<Address>(at(group as Address, place)) {
+            Some(ancestor) => read::<u64>(at(ancestor, setting!(offsets.cgroup_kn))).unwrap_or(0),
+            None => 0,
+        };
+    }
+    let mut node = node;
+    for climbed in 0..CGROUP_CLIMB {
+        if climbed + CGROUP_DEPTH == level {
+            return node;
+        }
+        let parent = at(node as Address, setting!(offsets.kernfs_node_parent));
+        node = read::<u64>(parent).unwrap_or(0);
+    }
+    0
 }
 
 /// Keeps the path that was just recorded. One that is cut is not kept.
@@ -276,7 +324,7 @@ fn keep(draft: &mut Draft, id: u64, len: u16) {
 #[inline(always)]
 fn record_names(draft: &mut Draft, leaf: Address) -> bool {
     let mut node = leaf;
-    for _ in 0..CGROUP_DEPTH {
+    for _ in 0..=CGROUP_DEPTH {
         let parent = match read::<Address>(at(node, setting!(offsets.kernfs_node_parent))) {
             Some(parent) if !parent.is_null() => parent,
             _ => return true,
@@ -296,22 +344,40 @@ fn record_names(draft: &mut Draft, leaf: Address) -> bool {
 /// in the version 2 hierarchy.
 #[inline(always)]
 pub fn cgroup_id<R: Reach>(task: Address) -> Option<(u64, bool)> {
-    let (node, unified) = cgroup_node::<R>(task)?;
-    Some((R::load(node, setting!(offsets.kernfs_node_id))?, unified))
+    let found = cgroup::<R>(task)?;
+    let id = R::load(found.node, setting!(offsets.kernfs_node_id))?;
+    Some((id, found.unified))
 }
 
-/// The node of a task's cgroup, and whether it is in the version 2 hierarchy.
+/// A task's cgroup.
+struct Cgroup {
+    group: Address,
+    /// Its kernfs node.
+    node: Address,
+    /// Whether it is in the version 2 hierarchy.
+    unified: bool,
+}
+
+/// Where a task is.
 #[inline(always)]
-fn cgroup_node<R: Reach>(task: Address) -> Option<(Address, bool)> {
+fn cgroup<R: Reach>(task: Address) -> Option<Cgroup> {
     let set = R::load::<Address>(task, setting!(offsets.task_cgroups))?;
-    let cgroup = R::load::<Address>(set, setting!(offsets.css_set_dfl_cgrp))?;
-    let node = R::load::<Address>(cgroup, setting!(offsets.cgroup_kn))?;
+    let group = R::load::<Address>(set, setting!(offsets.css_set_dfl_cgrp))?;
+    let node = R::load::<Address>(group, setting!(offsets.cgroup_kn))?;
     let parent = R::load::<Address>(node, setting!(offsets.kernfs_node_parent))?;
     if !parent.is_null() || setting!(offsets.pids_cgrp_id) == ABSENT {
-        return Some((node, true));
+        return Some(Cgroup {
+            group,
+            node,
+            unified: true,
+        });
     }
     let place = setting!(offsets.css_set_subsys) + setting!(offsets.pids_cgrp_id) * 8;
     let state = R::load::<Address>(set, place)?;
-    let cgroup = R::load::<Address>(state, setting!(offsets.css_cgroup))?;
-    Some((R::load(cgroup, setting!(offsets.cgroup_kn))?, false))
+    let group = R::load::<Address>(state, setting!(offsets.css_cgroup))?;
+    Some(Cgroup {
+        group,
+        node: R::load(group, setting!(offsets.cgroup_kn))?,
+        unified: false,
+    })
 }

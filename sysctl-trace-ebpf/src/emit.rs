@@ -39,6 +39,8 @@ pub struct Draft {
     text: [u8; TEXT_MAX + PIECE_MAX],
     /// Bytes that are to be read next.
     wanted: u32,
+    /// Where the text begins that spans count from.
+    base: u32,
     /// Bytes of the requested text that are still to come.
     left: u64,
     /// Where the bytes are that were left out last.
@@ -74,6 +76,7 @@ impl Draft {
         // SAFETY: see DRAFTS for why nobody else holds it.
         let draft = unsafe { &mut *draft };
         draft.set_len(0);
+        draft.count_from(0);
         draft.forget_mount();
         draft.acted.header.cut = 0;
         Some(draft)
@@ -97,8 +100,9 @@ impl Draft {
         sent
     }
 
-    /// Appends a NUL-terminated string from kernel memory: its bytes up to the NUL, at most
-    /// `max - 1`. The NUL is kept where `keep_nul` says so, for lists of names.
+    /// Appends a NUL-terminated string from kernel memory: its bytes up to the NUL. The NUL is kept
+    /// where `keep_nul` says so, for lists of names. `max`: one byte more than the longest that is
+    /// whole takes with its NUL, as the helper cuts without saying so.
     #[inline(always)]
     pub fn push_str(&mut self, source: Address, max: usize, keep_nul: bool) -> Piece {
         let at = self.len();
@@ -117,10 +121,7 @@ impl Draft {
             read as usize - 1
         };
         self.set_len(at + len);
-        let span = Span {
-            offset: at as u16,
-            len: len as u16,
-        };
+        let span = self.span(at, len);
         if read as usize == max {
             Piece::Cut(span)
         } else {
@@ -164,10 +165,7 @@ impl Draft {
             return Piece::Unreadable;
         }
         self.set_len(at + taken as usize);
-        let span = Span {
-            offset: at as u16,
-            len: taken as u16,
-        };
+        let span = self.span(at, taken as usize);
         if (taken as usize) < len {
             Piece::Cut(span)
         } else {
@@ -188,10 +186,7 @@ impl Draft {
         }
         let len = fill(self.end())? as usize;
         self.set_len(at + len);
-        Ok(Piece::Whole(Span {
-            offset: at as u16,
-            len: len as u16,
-        }))
+        Ok(Piece::Whole(self.span(at, len)))
     }
 
     /// Where the next piece will begin.
@@ -225,9 +220,29 @@ impl Draft {
     /// All that was appended since a mark.
     #[inline(always)]
     pub fn since(&self, mark: usize) -> Span {
+        self.span(mark, self.len() - mark)
+    }
+
+    /// Takes back what was appended beyond so many bytes since a mark.
+    #[inline(always)]
+    pub fn shorten(&mut self, mark: usize, max: usize) {
+        self.set_len(mark + max);
+    }
+
+    /// Spans count from here on.
+    #[inline(always)]
+    pub fn count_from(&mut self, at: usize) {
+        // SAFETY: a field of this draft.
+        unsafe { addr_of_mut!(self.base).write_volatile(at as u32) }
+    }
+
+    #[inline(always)]
+    fn span(&self, at: usize, len: usize) -> Span {
+        // SAFETY: a field of this draft.
+        let base = unsafe { addr_of!(self.base).read_volatile() };
         Span {
-            offset: mark as u16,
-            len: (self.len() - mark) as u16,
+            offset: (at as u32).wrapping_sub(base) as u16,
+            len: len as u16,
         }
     }
 

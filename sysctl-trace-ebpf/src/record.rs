@@ -11,8 +11,10 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 pub const ANCESTORS_MAX: usize = 8;
 /// Bytes of comm, the terminating NUL included (TASK_COMM_LEN).
 pub const COMM_LEN: usize = 16;
-/// Bytes of text that a record holds at most.
-pub const TEXT_MAX: usize = 4095;
+/// The last place in a record's text where a piece may begin. What proof rests on fits before it:
+/// the key's path, both values and the requested text come first, then the actor's cgroup; names of
+/// executables get what is left.
+pub const TEXT_MAX: usize = 8191;
 /// Bytes of requested text that are recorded at most.
 pub const REQUESTED_MAX: usize = 1024;
 /// Bytes of a key's memory that are recorded at most, before and after.
@@ -65,7 +67,8 @@ pub struct Header {
 pub const CUT_REQUESTED: u32 = 1;
 /// The requested text could not be read from the writer's memory.
 pub const CUT_REQUESTED_UNREADABLE: u32 = 1 << 1;
-/// The cgroup path is deeper or longer than is followed; its upper part is missing.
+/// The cgroup path is deeper than is followed. What is there is its outer end, next to the root;
+/// nothing is there where that could not be reached.
 pub const CUT_CGROUP: u32 = 1 << 2;
 /// The key's path is deeper or longer than is followed; its upper part is missing.
 pub const CUT_PATH: u32 = 1 << 3;
@@ -73,7 +76,7 @@ pub const CUT_PATH: u32 = 1 << 3;
 pub const CUT_OLD: u32 = 1 << 4;
 /// The value after is longer than [`VALUE_MAX`].
 pub const CUT_NEW: u32 = 1 << 5;
-/// The name of an executable is longer than is recorded.
+/// The name of the actor's executable could not be recorded in full.
 pub const CUT_EXECUTABLE: u32 = 1 << 6;
 /// The value before could not be read.
 pub const CUT_OLD_UNREADABLE: u32 = 1 << 7;
@@ -81,6 +84,11 @@ pub const CUT_OLD_UNREADABLE: u32 = 1 << 7;
 pub const CUT_NEW_UNREADABLE: u32 = 1 << 8;
 /// There are more keys in the table than are told.
 pub const CUT_TABLE: u32 = 1 << 16;
+/// There are more ancestors than are recorded, or what is told of one is not all.
+pub const CUT_ANCESTORS: u32 = 1 << 9;
+
+/// Bits of [`Header::cut`] that tell of the actor.
+pub const CUT_OF_ACTOR: u32 = CUT_CGROUP | CUT_EXECUTABLE | CUT_ANCESTORS;
 
 /// A piece of a record's text.
 #[cfg_attr(
@@ -145,7 +153,8 @@ pub struct Ancestor {
     pub comm: [u8; COMM_LEN],
 }
 
-/// The task that acted.
+/// The task that acted. Its texts are the last of the record, and their spans count from where they
+/// begin: the same process gives the same bytes, whatever it does.
 #[cfg_attr(
     not(target_arch = "bpf"),
     derive(Debug, FromBytes, Immutable, IntoBytes, KnownLayout)
@@ -184,8 +193,7 @@ pub struct Actor {
     pub cgroup: Span,
     /// How many of `ancestors` are filled.
     pub ancestors_len: u32,
-    /// Bytes at the beginning of the record's text that are the actor's: the same process gives
-    /// the same bytes, whatever it does.
+    /// Bytes at the end of the record's text that are the actor's.
     pub text_len: u32,
     /// The mount namespace that the executable is mounted in:
     /// `mm.exe_file.f_path.mnt` → `mount.mnt_ns.ns.inum`. It stays when the task moves to another

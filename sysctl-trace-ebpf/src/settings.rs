@@ -84,6 +84,10 @@ pub struct Offsets {
     pub pids_cgrp_id: u32,
     pub css_cgroup: u32,
     pub cgroup_kn: u32,
+    /// How many cgroups lie above one, the root included.
+    pub cgroup_level: u32,
+    /// Pointers to the cgroups from the root down to this one; [`ABSENT`] before 6.0.
+    pub cgroup_ancestors: u32,
     pub kernfs_node_id: u32,
     pub kernfs_node_name: u32,
     pub kernfs_node_parent: u32,

@@ -5,9 +5,9 @@ use std::iter;
 use smol_str::{SmolStr, SmolStrBuilder};
 use sysctl_trace_ebpf::{
     record::{
-        self, Acted, Actor, CUT_REQUESTED, ENTERED_BY_EXEC, ENTERED_BY_SETNS, KIND_NETNS_CREATE,
-        KIND_NETNS_DESTROY, KIND_NETNS_ENTER, KIND_SYSCTL_WRITE, KIND_TABLE_REGISTER,
-        KIND_TABLE_UNREGISTER, NetnsDestroy, Span,
+        self, Acted, Actor, CUT_OF_ACTOR, CUT_REQUESTED, ENTERED_BY_EXEC, ENTERED_BY_SETNS,
+        KIND_NETNS_CREATE, KIND_NETNS_DESTROY, KIND_NETNS_ENTER, KIND_SYSCTL_WRITE,
+        KIND_TABLE_REGISTER, KIND_TABLE_UNREGISTER, NetnsDestroy, Span,
     },
     settings::ValueKind,
 };
@@ -60,6 +60,17 @@ pub struct Deed<'a> {
     text: &'a [u8],
 }
 
+/// What tells a process in one state from all others.
+#[derive(Clone, Copy, Debug)]
+pub struct Identity<'a> {
+    /// The fixed part.
+    pub actor: &'a Actor,
+    /// Its texts.
+    pub text: &'a [u8],
+    /// Bits of what is not all there.
+    pub cut: u32,
+}
+
 /// Bytes that are no record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -103,19 +114,29 @@ pub fn record(bytes: &[u8]) -> Result<Record<'_>, Error> {
 impl<'a> Deed<'a> {
     /// A piece of the text; empty where the span points outside.
     pub fn text(&self, span: Span) -> &'a [u8] {
-        let from = usize::from(span.offset);
-        self.text
-            .get(from..from + usize::from(span.len))
-            .unwrap_or(&[])
+        piece(self.text, span)
     }
 
-    /// The actor and its texts: equal bytes are the same process in the same state.
-    pub fn identity(&self) -> (&'a Actor, &'a [u8]) {
-        let text = self
-            .text
-            .get(..self.acted.actor.text_len as usize)
-            .unwrap_or(&[]);
-        (&self.acted.actor, text)
+    /// A piece of the actor's text; empty where the span points outside.
+    pub fn actor_text(&self, span: Span) -> &'a [u8] {
+        piece(self.actor_texts(), span)
+    }
+
+    /// The texts of the actor: the last of the record.
+    fn actor_texts(&self) -> &'a [u8] {
+        let len = self.acted.actor.text_len as usize;
+        let from = self.text.len().checked_sub(len);
+        from.and_then(|from| self.text.get(from..)).unwrap_or(&[])
+    }
+
+    /// The actor, its texts and what of them is cut: where all are equal, it is the same process in
+    /// the same state.
+    pub fn identity(&self) -> Identity<'a> {
+        Identity {
+            actor: &self.acted.actor,
+            text: self.actor_texts(),
+            cut: self.acted.header.cut & CUT_OF_ACTOR,
+        }
     }
 
     /// How the task came to be seen; `None` in records of other kinds.
@@ -173,6 +194,11 @@ fn table_key(list: &[u8]) -> Option<(TableKey<'_>, &[u8])> {
         memory,
     };
     Some((key, &rest[end + 1..]))
+}
+
+fn piece(text: &[u8], span: Span) -> &[u8] {
+    let from = usize::from(span.offset);
+    text.get(from..from + usize::from(span.len)).unwrap_or(&[])
 }
 
 /// Names that stand leaf first, each followed by NUL, from the top; empty ones are passed over.

@@ -29,6 +29,37 @@ fn deed(bytes: &[u8]) -> Deed<'_> {
 }
 
 #[test]
+fn the_actors_texts_are_the_last_and_count_from_their_beginning() {
+    let mut acted = Acted::new_zeroed();
+    acted.header.kind = KIND_SYSCTL_WRITE;
+    acted.header.cut = CUT_REQUESTED | record::CUT_CGROUP;
+    acted.deed.requested = Span { offset: 0, len: 3 };
+    acted.deed.text_len = 10;
+    acted.actor.text_len = 7;
+    acted.actor.executable = Span { offset: 4, len: 3 };
+    let bytes = [acted.as_bytes(), b"777end\0run"].concat();
+    let deed = deed(&bytes);
+    assert_eq!(deed.requested(), "777");
+    assert_eq!(deed.actor_text(acted.actor.executable), b"run");
+    let identity = deed.identity();
+    assert_eq!(identity.text, b"end\0run");
+    assert_eq!(identity.cut, record::CUT_CGROUP);
+}
+
+#[test]
+fn an_actor_with_more_text_than_there_is_has_none() {
+    let mut acted = Acted::new_zeroed();
+    acted.header.kind = KIND_SYSCTL_WRITE;
+    acted.deed.text_len = 3;
+    acted.actor.text_len = 4;
+    acted.actor.executable = Span { offset: 0, len: 1 };
+    let bytes = [acted.as_bytes(), b"777"].concat();
+    let deed = deed(&bytes);
+    assert!(deed.identity().text.is_empty());
+    assert!(deed.actor_text(acted.actor.executable).is_empty());
+}
+
+#[test]
 fn a_task_that_entered_says_how() {
     for (number, expected) in [
         (ENTERED_BY_SETNS, Some(EnteredBy::Setns)),
@@ -184,7 +215,8 @@ proptest! {
         record_bytes[..len].copy_from_slice(&header.as_bytes()[..len]);
         if let Ok(Record::SysctlWrite(deed) | Record::NetnsCreate(deed)) = record(&record_bytes) {
             deed.requested();
-            deed.identity();
+            let actor = deed.identity().actor;
+            deed.actor_text(actor.cgroup);
             dotted(deed.path());
             let kind = value_kind(deed.acted.deed.value_kind);
             value(kind, deed.text(deed.acted.deed.old), 250);

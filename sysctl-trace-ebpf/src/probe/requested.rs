@@ -64,20 +64,19 @@ impl Source {
             let from = self.base.wrapping_add(self.skip as usize);
             flag(&draft.push_user::<REQUESTED_MAX>(from, self.size as usize))
         } else {
-            self.record_pieces(draft)
+            self.record_pieces(draft, mark)
         };
         draft.acted.header.cut |= cut;
-        let mut span = draft.since(mark);
-        if span.len > REQUESTED_MAX as u16 {
-            span.len = REQUESTED_MAX as u16;
+        if usize::from(draft.since(mark).len) > REQUESTED_MAX {
+            draft.shorten(mark, REQUESTED_MAX);
             draft.acted.header.cut |= CUT_REQUESTED;
         }
-        draft.acted.deed.requested = span;
+        draft.acted.deed.requested = draft.since(mark);
     }
 
     /// Reads piece after piece until there are no more or the text is long enough; what is cut.
     #[inline(always)]
-    fn record_pieces(&self, draft: &mut Draft) -> u32 {
+    fn record_pieces(&self, draft: &mut Draft, mark: usize) -> u32 {
         draft.set_left(self.size);
         for index in 0..SEGMENTS_MAX {
             if draft.left() == 0 {
@@ -92,6 +91,9 @@ impl Source {
             };
             if cut != 0 {
                 return cut;
+            }
+            if usize::from(draft.since(mark).len) > REQUESTED_MAX {
+                return CUT_REQUESTED;
             }
         }
         if draft.left() == 0 { 0 } else { CUT_REQUESTED }

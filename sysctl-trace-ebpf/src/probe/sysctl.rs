@@ -31,8 +31,9 @@ use crate::{
 
 /// How many writes can be under way at the same time.
 const IN_FLIGHT_MAX: u32 = 2048;
-/// Longest name of one folder or file below /proc/sys, with its NUL.
-pub const NAME_MAX: usize = 128;
+/// Longest name of one folder or file below /proc/sys that is recorded, with its NUL and one byte
+/// more, which tells a longer one.
+pub const NAME_MAX: usize = 129;
 /// How many levels below /proc/sys are followed.
 const DEPTH_MAX: usize = 10;
 /// The kernel will run the write again (ERESTARTNOINTR): this pass is not the one that counts.
@@ -232,7 +233,8 @@ fn record<R: Reach>(program: Program, pending: &Pending, result: i64) -> Option<
         handler: pending.holder.place,
         data: pending.holder.data as u64,
     };
-    record_actor::<R>(draft)?;
+    // What was written has its room first: how much text there is of the actor, the traced side
+    // chooses.
     record_path(draft, pending.table, pending.header);
     record_old(draft, pending);
     if gone {
@@ -241,6 +243,7 @@ fn record<R: Reach>(program: Program, pending: &Pending, result: i64) -> Option<
         record_new(draft, &pending.holder);
     }
     pending.source.record(draft);
+    record_actor::<R>(draft)?;
     draft.send(program);
     Some(())
 }

@@ -16,7 +16,7 @@ use aya_ebpf::{
 use sysctl_trace_ebpf::{
     record::{
         CUT_TABLE, Deed, Header, KIND_TABLE_REGISTER, KIND_TABLE_UNREGISTER, Netns, Span,
-        TABLE_ENTRIES_MAX, TABLE_VALUE_MAX,
+        TABLE_ENTRIES_MAX, TABLE_VALUE_MAX, TEXT_MAX,
     },
     settings::{ABSENT, Program, ValueKind},
 };
@@ -152,6 +152,9 @@ fn is_listed(net: Address) -> bool {
     read::<Address>(at(next, setting!(offsets.list_head_prev))) == Some(own)
 }
 
+/// Where in a record's text no more keys are told: the rest is the actor's.
+const ENTRIES_ROOM: usize = TEXT_MAX / 2;
+
 #[inline(always)]
 fn record(
     program: Program,
@@ -185,12 +188,13 @@ fn record(
         handler: 0,
         data: 0,
     };
-    record_actor::<ByHelper>(draft)?;
     let parent = read::<Address>(at(header, setting!(offsets.ctl_header_parent)))?;
     let folder = at(parent, setting!(offsets.ctl_dir_header));
     let name = read::<Address>(at(folder, setting!(offsets.ctl_header_table)))?;
     record_path(draft, name, folder);
     if record_entries(draft, header, table, kind == KIND_TABLE_REGISTER) {
+        // Its texts are the last of a record.
+        record_actor::<ByHelper>(draft)?;
         draft.send(program);
     }
     Some(())
@@ -229,7 +233,8 @@ fn record_entries(draft: &mut Draft, header: Address, table: Address, with_value
             whole = true;
             break;
         }
-        if index == TABLE_ENTRIES_MAX || !record_entry(draft, entry, name, with_values) {
+        let is_full = index == TABLE_ENTRIES_MAX || draft.mark() > ENTRIES_ROOM;
+        if is_full || !record_entry(draft, entry, name, with_values) {
             break;
         }
     }

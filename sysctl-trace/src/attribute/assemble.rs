@@ -12,8 +12,8 @@ use nix::errno::Errno;
 use smol_str::{SmolStr, ToSmolStr, format_smolstr};
 use sysctl_trace_ebpf::{
     record::{
-        self, CUT_CGROUP, CUT_EXECUTABLE, CUT_NEW, CUT_NEW_UNREADABLE, CUT_OLD, CUT_OLD_UNREADABLE,
-        CUT_PATH, CUT_REQUESTED, CUT_REQUESTED_UNREADABLE, CUT_TABLE, Header,
+        self, CUT_ANCESTORS, CUT_CGROUP, CUT_EXECUTABLE, CUT_NEW, CUT_NEW_UNREADABLE, CUT_OLD,
+        CUT_OLD_UNREADABLE, CUT_PATH, CUT_REQUESTED, CUT_REQUESTED_UNREADABLE, CUT_TABLE, Header,
     },
     settings::ValueKind,
 };
@@ -80,7 +80,7 @@ impl Keys {
 const REQUESTED: &str = "sysctl.requested";
 
 /// Which bits of a record name which field as cut.
-const CUT_FIELDS: [(u32, &str); 7] = [
+const CUT_FIELDS: [(u32, &str); 8] = [
     (CUT_TABLE, "table"),
     (CUT_REQUESTED, REQUESTED),
     (CUT_PATH, "sysctl.path"),
@@ -88,6 +88,7 @@ const CUT_FIELDS: [(u32, &str); 7] = [
     (CUT_NEW, "sysctl.new"),
     (CUT_CGROUP, "process.cgroup"),
     (CUT_EXECUTABLE, "process.executable_name"),
+    (CUT_ANCESTORS, "process.ancestors"),
 ];
 
 /// An event, and what more its record told.

@@ -26,7 +26,7 @@ use super::{
     },
 };
 use crate::{
-    decode::{Deed, names, text_of, until_nul},
+    decode::{Deed, Identity, names, text_of, until_nul},
     event::{
         Ancestor, Capabilities, Component, Enrichment, Id, Namespaces, Process, Stage, Thread,
     },
@@ -59,8 +59,17 @@ struct Image {
 }
 
 struct Known {
+    /// The actor of the record, and its texts.
     identity: Box<[u8]>,
+    cut: u32,
     actor: Rc<Actor>,
+}
+
+impl Known {
+    fn is_same(&self, other: &Identity<'_>) -> bool {
+        let mine = self.identity.split_at_checked(size_of::<record::Actor>());
+        self.cut == other.cut && mine == Some((other.actor.as_bytes(), other.text))
+    }
 }
 
 /// Who did it.
@@ -111,11 +120,10 @@ impl Processes {
 
     /// Who is behind a record.
     pub fn of(&mut self, deed: &Deed<'_>) -> Rc<Actor> {
-        let (actor, text) = deed.identity();
-        let key = (actor.pid, actor.tid);
+        let identity = deed.identity();
+        let key = (identity.actor.pid, identity.actor.tid);
         if let Some(known) = self.known.get(&key)
-            && known.identity.split_at_checked(size_of::<record::Actor>())
-                == Some((actor.as_bytes(), text))
+            && known.is_same(&identity)
         {
             return known.actor.clone();
         }
@@ -124,7 +132,8 @@ impl Processes {
             self.known.clear();
         }
         let known = Known {
-            identity: [actor.as_bytes(), text].concat().into(),
+            identity: [identity.actor.as_bytes(), identity.text].concat().into(),
+            cut: identity.cut,
             actor: actor_now.clone(),
         };
         self.known.insert(key, known);
@@ -133,10 +142,13 @@ impl Processes {
 
     fn actor(&mut self, deed: &Deed<'_>) -> Actor {
         let (process, cut) = self.read(deed);
-        // Of a path that is cut at its beginning the outermost container is not known.
-        let path = process.cgroup.as_ref().filter(|_| !deed.is_cut(CUT_CGROUP));
-        let home = path.map(|path| self.homes.of(path));
-        let component = classify(&process, deed.acted.actor.uid, home.as_deref());
+        // Of a path that is cut the outer end is there, and the outermost container counts.
+        let home = process.cgroup.as_ref().map(|path| self.homes.of(path));
+        let facts = Facts {
+            uid: deed.acted.actor.uid,
+            is_cgroup_whole: !deed.is_cut(CUT_CGROUP),
+        };
+        let component = classify(&process, &facts, home.as_deref());
         if let Some(home) = &home
             && home.is_unsettled()
             && !(home.is_inside() && home.is_asked())
@@ -251,8 +263,15 @@ impl Processes {
 /// Process id of the kernel thread that all others are children of.
 const KTHREADD: u32 = 2;
 
+/// What the record tells of a process beside what events say.
+struct Facts {
+    uid: u32,
+    /// Whether its cgroup's path is all there.
+    is_cgroup_whole: bool,
+}
+
 /// What a process is.
-fn classify(process: &Process, uid: u32, home: Option<&Home>) -> Component {
+fn classify(process: &Process, facts: &Facts, home: Option<&Home>) -> Component {
     let node = support::node_mnt_ns();
     let is_on_node = |mnt: Option<u32>| Some(mnt? == node?);
     let ancestors: Vec<_> = process
@@ -277,11 +296,12 @@ fn classify(process: &Process, uid: u32, home: Option<&Home>) -> Component {
         executable_name: process.executable_name.as_deref(),
         executable: process.executable.as_deref(),
         args: process.args.as_deref(),
-        uid,
+        uid: facts.uid,
         is_kernel_thread: process.pid == KTHREADD || parent == Some(KTHREADD),
         executable_on_node: is_on_node(process.executable_mnt),
         in_node_mnt: is_on_node(process.namespaces.mnt),
         place: home.map_or(&nowhere, Home::place),
+        is_place_whole: facts.is_cgroup_whole,
         container: container.as_ref().map(|container| &***container),
         kubernetes: kubernetes.as_ref().map(|kubernetes| &***kubernetes),
         ancestors: &ancestors,
@@ -323,13 +343,18 @@ fn present(inum: u32) -> Option<u32> {
 }
 
 fn executable(deed: &Deed<'_>, span: Span) -> Option<String> {
-    (span.len > 0).then(|| text_of(deed.text(span)).into())
+    (span.len > 0).then(|| text_of(deed.actor_text(span)).into())
 }
 
-/// The path from the root of the hierarchy: `/` for the root itself.
+/// The path from the root of the hierarchy: `/` for the root itself. Of one that is cut, the outer
+/// end, if that could be read.
 fn cgroup(deed: &Deed<'_>) -> Option<String> {
+    let span = deed.acted.actor.cgroup;
+    if span.len == 0 && deed.is_cut(CUT_CGROUP) {
+        return None;
+    }
     let mut path = String::new();
-    for name in names(deed.text(deed.acted.actor.cgroup)) {
+    for name in names(deed.actor_text(span)) {
         path.push('/');
         path.push_str(&text_of(name));
     }

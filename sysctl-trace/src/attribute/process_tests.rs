@@ -33,6 +33,26 @@ fn where_an_executable_is_mounted_is_known_but_not_told() {
 }
 
 #[test]
+fn a_cgroup_that_could_not_be_read_is_absent_and_the_root_is_not() {
+    let acted = |cut| {
+        let mut acted = Acted::new_zeroed();
+        acted.header.kind = KIND_SYSCTL_WRITE;
+        acted.header.cut = cut;
+        acted
+    };
+    // One process, seen both ways.
+    let mut processes = Processes::new(Epoch(0), "boot".into(), Args::None);
+    for (cut, expected) in [(0, Some("/")), (CUT_CGROUP, None), (0, Some("/"))] {
+        let acted = acted(cut);
+        let Ok(Record::SysctlWrite(deed)) = decode::record(acted.as_bytes()) else {
+            panic!("no write");
+        };
+        let actor = processes.of(&deed);
+        assert_eq!(actor.process.cgroup.as_deref(), expected);
+    }
+}
+
+#[test]
 fn capabilities_have_names_or_numbers() {
     assert_eq!(
         capabilities(1 | 1 << 21 | 1 << 63),

@@ -108,6 +108,8 @@ pub fn offsets(btf: &Btf<'_>) -> Result<Offsets, Missing> {
             .unwrap_or(ABSENT),
         css_cgroup: field("cgroup_subsys_state", "cgroup")?,
         cgroup_kn: field("cgroup", "kn")?,
+        cgroup_level: field("cgroup", "level")?,
+        cgroup_ancestors: optional("cgroup", "ancestors"),
         kernfs_node_id: field("kernfs_node", "id")?,
         kernfs_node_name: field("kernfs_node", "name")?,
         kernfs_node_parent: either("kernfs_node", "parent", "__parent")?,

@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
-use sysctl_trace_tests::workload::{enter, exactness, loops};
+use sysctl_trace_tests::workload::{enter, exactness, loops, nested};
 
 /// What the workload can be asked for.
 #[derive(Debug, Parser)]
@@ -65,6 +65,19 @@ enum Action {
         /// The text
         value: String,
     },
+    /// Write one value from within nested cgroups
+    Nested {
+        /// The outermost, which is made
+        base: PathBuf,
+        /// How many are made below it
+        levels: usize,
+        /// Bytes of their names
+        length: usize,
+        /// The key's file
+        file: PathBuf,
+        /// The text
+        value: String,
+    },
     /// Print the nanoseconds for each write of a key
     WriteLoop {
         /// How many to measure
@@ -107,6 +120,13 @@ fn run(action: Action) -> Result<()> {
             Ok(())
         }
         Action::Write { key, value } => loops::write(&key, &value),
+        Action::Nested {
+            base,
+            levels,
+            length,
+            file,
+            value,
+        } => nested::write(&base, levels, length, &file, &value),
         Action::WriteLoop { count } => print(loops::writes(count)?),
         Action::ReadLoop { count } => print(loops::reads(count)?),
         Action::NetnsLoop { count } => print(loops::namespaces(count)?),

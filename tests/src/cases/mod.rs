@@ -10,6 +10,7 @@ mod drift;
 mod ending;
 mod environment;
 mod exactness;
+mod nested;
 mod netns_enter;
 mod recorder;
 pub mod tracer;
@@ -102,6 +103,12 @@ pub const CASES: &[Case] = &[
         kernels: Kernels::Only(&["6.12", "5.10"]),
         deadline: Duration::from_secs(240),
         run: drift::run,
+    },
+    Case {
+        name: "nested-cgroups",
+        kernels: Kernels::All,
+        deadline: Duration::from_secs(120),
+        run: nested::run,
     },
     Case {
         name: "doctor",

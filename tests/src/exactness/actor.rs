@@ -148,6 +148,18 @@ impl Check<'_> {
         }
     }
 
+    /// What is cut: `own` of the event, and what a trace does not name of the actor.
+    pub fn truncated(&mut self, actor: &Actor, own: Option<&str>) {
+        let is_long = actor.ancestors.len() > ANCESTORS_LIMIT;
+        let expected: Vec<&str> = own
+            .into_iter()
+            .chain(is_long.then_some("process.ancestors"))
+            .collect();
+        let found = &self.event.trace.truncated;
+        let found: Vec<&str> = found.iter().map(String::as_str).collect();
+        self.equal("trace.truncated", &expected, &found);
+    }
+
     fn ancestors(&mut self, actor: &Actor, process: &Process) {
         let expected = actor.ancestors.iter().take(ANCESTORS_LIMIT);
         let expected: Vec<_> = expected

@@ -196,7 +196,7 @@ impl Check<'_> {
                 self.is(unknown, "netns", "no namespace", &event.netns);
             }
         }
-        self.equal("trace.truncated", &Vec::new(), &event.trace.truncated);
+        self.truncated(&creation.actor, None);
         match (&event.sysctl, &creation.result) {
             (None, Created::Refused { .. }) => {}
             (None, Created::Made { .. } | Created::Undone { .. }) => {
@@ -210,7 +210,7 @@ impl Check<'_> {
         let event = self.event;
         self.equal("netns", &Some(netns(&entry.netns)), &event.netns);
         self.equal("sysctl", &None, &event.sysctl);
-        self.equal("trace.truncated", &Vec::new(), &event.trace.truncated);
+        self.truncated(&entry.actor, None);
     }
 
     /// The value that a new namespace was given.
@@ -268,13 +268,8 @@ impl Check<'_> {
             Answer::Refused(_) => None,
         };
         self.equal("sysctl.written", &written, &found.written);
-        let cut: &[&str] = if cut == Some(true) {
-            &["sysctl.requested"]
-        } else {
-            &[]
-        };
-        let found_cut: Vec<&str> = event.trace.truncated.iter().map(String::as_str).collect();
-        self.equal("trace.truncated", &cut.to_vec(), &found_cut);
+        let cut = (cut == Some(true)).then_some("sysctl.requested");
+        self.truncated(&write.actor, cut);
         self.is(
             write.types.contains(&found.type_),
             "sysctl.type",

@@ -27,6 +27,7 @@ mod create;
 pub mod enter;
 mod identity;
 mod inherit;
+pub mod nested;
 mod race;
 mod text;
 

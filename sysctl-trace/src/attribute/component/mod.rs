@@ -46,6 +46,9 @@ pub struct Subject<'a> {
     pub in_node_mnt: Option<bool>,
     /// What the path of its cgroup tells.
     pub place: &'a Place,
+    /// Whether that path is all there. Where it is not, a container that it does not show may be
+    /// further in.
+    pub is_place_whole: bool,
     /// The container that it belongs to, with what state told of it.
     pub container: Option<&'a Container>,
     /// The pod that it belongs to, with what state told of it.
@@ -70,6 +73,16 @@ pub struct Forebear<'a> {
 
 /// What a process is. Total: what no rule knows is a program of the node or of a container.
 pub fn component(subject: &Subject<'_>) -> Component {
+    let mut found = by_rules(subject);
+    if !subject.is_place_whole && !subject.is_kernel_thread && subject.contained().is_none() {
+        found.confidence = Sureness::Inferred;
+        let evidence = "its cgroup lies deeper than is followed: it may be a container's";
+        found.evidence.push(evidence.to_owned());
+    }
+    found
+}
+
+fn by_rules(subject: &Subject<'_>) -> Component {
     if subject.is_kernel_thread {
         let evidence = vec!["it is a kernel thread".to_owned()];
         return verdict("kernel", Sureness::Observed, evidence);

@@ -22,6 +22,7 @@ struct Case {
     on_node: Option<bool>,
     in_node_mnt: Option<bool>,
     path: String,
+    is_path_whole: bool,
     kubernetes: Option<Kubernetes>,
     ancestors: Vec<Forebear<'static>>,
 }
@@ -51,6 +52,7 @@ fn case(name: &'static str) -> Case {
         on_node: Some(true),
         in_node_mnt: Some(true),
         path: "/system.slice/ssh.service".into(),
+        is_path_whole: true,
         kubernetes: None,
         ancestors: vec![SYSTEMD],
     }
@@ -100,6 +102,7 @@ impl Case {
             executable_on_node: self.on_node,
             in_node_mnt: self.in_node_mnt,
             place: &place,
+            is_place_whole: self.is_path_whole,
             container: container.as_ref(),
             kubernetes: self.kubernetes.as_ref(),
             ancestors: &self.ancestors,
@@ -128,6 +131,16 @@ impl Case {
     fn inferred(&self, name: &str) -> Component {
         self.gives(name, None, Sureness::Inferred)
     }
+}
+
+#[test]
+fn a_cgroup_that_is_not_all_known_makes_it_less_sure() {
+    let shown = case("sysctl").with(|case| case.is_path_whole = false);
+    let found = shown.gives("sysctl(8)", None, Sureness::Inferred);
+    assert!(found.evidence.last().unwrap().contains("deeper"));
+    // The outermost container counts, and that is there.
+    let contained = shown.contained().opened("sh", Some(false));
+    contained.gives("container-process", None, Sureness::Observed);
 }
 
 #[test]
