@@ -312,3 +312,68 @@ fn configuration_of_the_node_asks_what_its_programs_write() {
     assert_eq!(told("sysctl(8)", "2048"), None);
     assert_eq!(told("dockerd", "2048"), None);
 }
+
+#[test]
+fn pinns_arguments_tell_what_the_pod_asked_for() {
+    let mut bench = Bench::new();
+    let pinns = bench.actor(NODE, "pinns", None);
+    let asked = |args: Option<&[&str]>| {
+        let mut event = samples::write("1024", "4096", "1024");
+        let mut process = samples::process(300, "pinns");
+        process.args = args.map(|args| args.iter().map(|&arg| arg.into()).collect());
+        event.process = Some(Arc::new(Rendered::new(process)));
+        event
+    };
+    let args = ["pinns", "-s", "net/core/somaxconn", "1024", "--net"];
+    let events = bench.take(asked(Some(&args)), Some(pinns.clone()), None);
+    let found = events[0].sysctl.as_ref().unwrap().requester.as_ref();
+    let found = found.map(|requester| (requester.source, requester.value.as_str()));
+    assert_eq!(found, Some((RequesterSource::PodSecurityContext, "1024")));
+    let events = bench.take(asked(None), Some(pinns), None);
+    assert_eq!(events[0].sysctl.as_ref().unwrap().requester, None);
+}
+
+#[test]
+fn the_namespace_of_a_pod_is_the_pods_where_its_sandbox_is_no_container() {
+    const APP: &str = "5aaf9eb7648eeb1459d86eaa0ace8bcfa93089642e5c3113a14250dae3238aaf";
+    const SANDBOX: &str = "ee40841f79d52f66f4958c8a484bd2dfb453228874dcca1a3f2ec6e8420ec87c";
+    let cgroup = format!("/kubepods/pod26ab26cd-6409-443f-a13c-fd6c231207c8/crio-{APP}");
+    let bundle = |id: &str, kind: &str, sysctl: &str| {
+        let path =
+            format!("var/lib/containers/storage/overlay-containers/{id}/userdata/config.json");
+        let spec = format!(
+            r#"{{"annotations": {{
+                    "io.kubernetes.cri-o.ContainerType": "{kind}",
+                    "io.kubernetes.cri-o.SandboxID": "{SANDBOX}",
+                    "io.kubernetes.pod.name": "cart-0",
+                    "io.kubernetes.pod.namespace": "shop",
+                    "io.kubernetes.container.name": "app"}},
+                "linux": {{"sysctl": {sysctl}, "cgroupsPath": "{cgroup}"}}}}"#
+        );
+        (path, spec)
+    };
+    let (app, app_spec) = bundle(APP, "container", "{}");
+    let (sandbox, sandbox_spec) = bundle(SANDBOX, "sandbox", r#"{"net.core.somaxconn": "1024"}"#);
+    let root = root(&[(&app, &app_spec), (&sandbox, &sandbox_spec)]);
+    let mut bench = Bench::at(root.path(), Duration::ZERO);
+    let program = bench.actor(&cgroup, "container-process", None);
+    let events = bench.take(samples::entered(), Some(program), Some(EnteredBy::Exec));
+    let event = &events[0];
+    assert_eq!(owner(event), (None, Some(SANDBOX), Some(Binding::Exec)));
+    let owned = event.netns.as_ref().unwrap().owner.as_ref().unwrap();
+    let k8s = owned.k8s.as_ref().unwrap();
+    assert_eq!(
+        (k8s.pod.name.as_deref(), &k8s.container),
+        (Some("cart-0"), &None)
+    );
+    assert_eq!(
+        event.container.as_ref().map(|own| own.id.as_str()),
+        Some(APP)
+    );
+    // What pinns writes is what the sandbox asks for, wherever its arguments are.
+    let pinns = bench.actor(NODE, "pinns", None);
+    let events = bench.take(samples::write("1024", "4096", "1024"), Some(pinns), None);
+    let file = format!("/{sandbox}");
+    let asked = Some((RequesterSource::PodSecurityContext, file.as_str()));
+    assert_eq!(requester(&events[0]), asked);
+}
