@@ -9,7 +9,7 @@ use smol_str::SmolStr;
 
 use crate::{
     answer::Answer,
-    ledger::{Excerpt, Namespace, Place},
+    ledger::{Excerpt, Namespace, Place, reach::as_asked},
     target::Target,
     verdict::{Cause, Facts, Held, Seen, on_node},
 };
@@ -45,12 +45,16 @@ impl Inquiry {
     }
 
     fn answer(&self, case: &Case) -> Answer {
+        let namespace = self.excerpt.as_ref().and_then(|excerpt| {
+            let namespace = namespace(excerpt, case.place?)?;
+            Some(as_asked(namespace, &case.key, case.held.value.as_ref()))
+        });
         Answer::of(&Facts {
             key: &case.key,
             is_node: case.is_node,
             seen: self.excerpt.as_ref().map(|excerpt| Seen {
                 window: &excerpt.window,
-                namespace: case.place.and_then(|place| namespace(excerpt, place)),
+                namespace: namespace.as_deref(),
             }),
             held: case.held.clone(),
         })
@@ -82,3 +86,7 @@ fn namespace(excerpt: &Excerpt, place: Place) -> Option<&Namespace> {
         .iter()
         .find(|namespace| namespace.place == place)
 }
+
+#[cfg(test)]
+#[path = "mod_tests.rs"]
+mod tests;

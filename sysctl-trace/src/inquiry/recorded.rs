@@ -6,7 +6,10 @@ use super::{
 };
 use crate::{
     event::{Event, Kubernetes, NetnsId, Owner, Sysctl},
-    ledger::{Excerpt, Ledger, Namespace, Place},
+    ledger::{
+        Excerpt, Ledger, Namespace, Place,
+        reach::{effect, is_reachable},
+    },
     node::key::Keys,
     recording::{self, Account, Question, Source, Tally, glob_needle, needle},
     rendered::Rendered,
@@ -38,7 +41,16 @@ pub fn ask(
 ) -> Result<Inquiry, Error> {
     let names = |event: &Event| named(target, event);
     let text = target.to_string();
-    let are_meant = |sysctl: &Sysctl| keys.matches(&sysctl.key);
+    let are_meant = |sysctl: &Sysctl| {
+        let reaches = |key: &str| effect(&sysctl.key, key).is_some();
+        keys.matches(&sysctl.key)
+            || keys.named().any(|key| reaches(&key.dotted))
+            || (keys.has_patterns() && is_reachable(&sysctl.key))
+    };
+    // A line that tells of a write through another key does not have the name of this one.
+    let only = keys
+        .only()
+        .filter(|key| !key.starts_with('*') && !is_reachable(key));
     let account = source.open()?.ask(&Question {
         target: (*target != Target::Node).then_some(recording::Target {
             names: &names,
@@ -46,7 +58,7 @@ pub fn ask(
         }),
         keys: recording::Keys {
             are_meant: &are_meant,
-            needle: keys.only().and_then(glob_needle),
+            needle: only.and_then(glob_needle),
         },
         boot,
     })?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
-use super::At;
+use super::{At, Through};
 use crate::{
     attribute::requester::{Unasked, by_arguments, unasked},
     event::{Component, Container, Event, Kubernetes, Process, Requester, Sysctl, ValueType},
@@ -64,6 +64,12 @@ pub struct Write {
     pub error: Option<SmolStr>,
     /// On whose behalf; absent where that is not known.
     pub requester: Option<Arc<Requester>>,
+    /// Through which other key it came; absent where the key itself was written.
+    #[serde(default)]
+    pub through: Option<Through>,
+    /// The kernel function that handled it, where that is known.
+    #[serde(default)]
+    pub handler: Option<SmolStr>,
     /// What is known of why it was made, where no requester is.
     pub unasked: Unasked,
     /// Whether it is certain what the writer is: nothing of what that rests on was cut.
@@ -167,6 +173,8 @@ impl Write {
             memory: Memory::of(sysctl)?,
             error: event.error.as_ref().map(|error| error.code.clone()),
             requester: (sysctl.requester.clone()).or_else(|| by_arguments(event).map(Arc::new)),
+            through: None,
+            handler: sysctl.handler.clone(),
             unasked: unasked(event),
             is_author_proven: !event
                 .trace
@@ -245,6 +253,14 @@ impl Entry {
     pub fn left(&self) -> Option<&SmolStr> {
         match self {
             Self::Write(write) => write.left(),
+            Self::Drift(drift) => Some(&drift.found),
+        }
+    }
+
+    /// What was there before, where that was seen.
+    pub(super) const fn found(&self) -> Option<&SmolStr> {
+        match self {
+            Self::Write(write) => write.old(),
             Self::Drift(drift) => Some(&drift.found),
         }
     }

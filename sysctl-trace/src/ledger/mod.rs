@@ -11,8 +11,10 @@ mod coverage;
 mod flaw;
 mod history;
 mod namespace;
+pub mod reach;
 mod room;
 mod session;
+mod table;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -26,6 +28,8 @@ pub use coverage::{AsOf, Gap, Proof, Since, Window};
 pub use flaw::{Defect, Flaw, Hidden, Kind, can_hide, defect, may_be_born_again};
 pub use history::{Author, Drift, Entry, Final, History, Initial, Memory, Write, is_same};
 pub use namespace::{Creation, Namespace};
+pub use reach::{Effect, Through};
+pub use table::Table;
 
 use crate::{
     event::{Action, Event, Host, NetnsId, Outcome},
@@ -184,10 +188,8 @@ impl Ledger {
             Action::NetnsCreate => self.create(event, at),
             Action::NetnsDestroy => self.destroy(event, at),
             Action::SysctlWrite | Action::SysctlDrift => self.enter(event, at),
-            Action::NetnsEnter
-            | Action::NetnsBind
-            | Action::SysctlRegister
-            | Action::SysctlUnregister => self.meet(event, &at),
+            Action::NetnsEnter | Action::NetnsBind => self.meet(event, &at),
+            Action::SysctlRegister | Action::SysctlUnregister => self.turn(event, at),
         }
     }
 
@@ -350,6 +352,32 @@ impl Ledger {
         self.change(Place::of(event), |namespace| {
             namespace.hear(at);
             namespace.learn_owner(event, at);
+        });
+    }
+
+    /// Keys came to be, or ended.
+    fn turn(&mut self, event: &Event, at: At) {
+        let Some(keys) = &event.table else { return };
+        if defect(event).is_some() {
+            return;
+        }
+        let author = self.author(event);
+        let is_cut = event
+            .trace
+            .truncated
+            .iter()
+            .any(|cut| ["table", "sysctl.path"].contains(&&**cut));
+        let is_new = event.event.action == Action::SysctlRegister;
+        let table = Table {
+            keys: (**keys).clone(),
+            is_cut,
+            began: is_new.then(|| (at, author)),
+            ended: (!is_new).then_some(at),
+        };
+        self.change(Place::of(event), |namespace| {
+            namespace.hear(&at);
+            namespace.learn_owner(event, &at);
+            namespace.turn_table(table);
         });
     }
 

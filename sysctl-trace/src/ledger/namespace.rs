@@ -8,11 +8,15 @@ use smol_str::SmolStr;
 use super::{
     At, Place,
     history::{Added, Author, Entry, History, Initial},
+    table::Table,
 };
 use crate::{
-    event::{Event, Owner},
+    event::{Event, Owner, dotted},
     rendered::Rendered,
 };
+
+/// Keys that come and go of so many devices and modules are known in each place.
+const TABLES_MAX: usize = 256;
 
 /// What is known of one place.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,6 +31,12 @@ pub struct Namespace {
     pub owner: Option<Arc<Rendered<Owner>>>,
     /// The histories of its keys.
     pub keys: BTreeMap<SmolStr, History>,
+    /// Keys that came or went while the namespace was there.
+    #[serde(default)]
+    pub tables: Vec<Table>,
+    /// The folder of the key that is asked for, where what is told is the key's own life.
+    #[serde(skip)]
+    pub born_with: Option<SmolStr>,
     /// Histories were forgotten whose last entry was not later than this, in nanoseconds since boot.
     pub forgotten_ns: Option<u64>,
     /// When the owner was told.
@@ -91,6 +101,8 @@ impl Namespace {
             destroyed: None,
             owner: None,
             keys: BTreeMap::new(),
+            tables: Vec::new(),
+            born_with: None,
             forgotten_ns,
             owner_at: (0, 0),
             entries: 0,
@@ -267,6 +279,81 @@ impl Namespace {
         if is_later && is_its {
             self.owner = Some(owner.clone());
             self.owner_at = rank;
+        }
+    }
+
+    /// Keys came to be, or ended. Of each table the last life is kept.
+    pub(super) fn turn_table(&mut self, table: Table) {
+        let is_its = |known: &&mut Table| Table::name(&known.keys) == Table::name(&table.keys);
+        let Some(known) = self.tables.iter_mut().find(is_its) else {
+            self.tables.push(table);
+            if self.tables.len() > TABLES_MAX {
+                self.forget_table();
+            }
+            return;
+        };
+        let ns = |at: &At| at.boottime_ns;
+        if let Some((at, _)) = &table.began
+            && known.began.as_ref().is_none_or(|(own, _)| ns(own) < ns(at))
+        {
+            let ended = known.ended;
+            *known = Table { ended, ..table };
+        } else if let Some(at) = &table.ended
+            && known.ended.as_ref().is_none_or(|own| ns(own) < ns(at))
+        {
+            known.ended = table.ended;
+        }
+    }
+
+    /// The one that nothing was heard of for longest goes.
+    fn forget_table(&mut self) {
+        let tables = self.tables.iter().enumerate();
+        let oldest = tables.min_by_key(|(_, table)| table.last_ns());
+        if let Some((at, _)) = oldest {
+            let table = self.tables.remove(at);
+            self.forgotten_ns = self.forgotten_ns.max(Some(table.last_ns()));
+        }
+    }
+
+    /// The keys that a key came with, as far as that was seen; the latest where there are several.
+    pub fn table_of(&self, key: &str) -> Option<&Table> {
+        let its = self
+            .tables
+            .iter()
+            .filter(|table| table.holds(key).is_some());
+        its.max_by_key(|table| table.last_ns())
+    }
+
+    /// Tells of a key what belongs to its present life.
+    pub(super) fn be_reborn(&mut self, key: &str, table: &Table) {
+        let Some(name) = table.holds(key) else { return };
+        let Some(since_ns) = table.began_or_ended_ns() else {
+            return;
+        };
+        self.born_with = Some(table.keys.path.clone());
+        let is_known = self.keys.contains_key(key);
+        let history = self.history(&SmolStr::new(key));
+        history
+            .entries
+            .retain(|entry| entry.at().boottime_ns >= since_ns);
+        history.initial = None;
+        let began = table.began.as_ref().filter(|_| table.is_there());
+        self.created = began.map(|(at, author)| Creation {
+            at: *at,
+            author: author.clone(),
+        });
+        let value = began.and_then(|_| table.keys.values.get(&dotted(name)));
+        match value {
+            Some(value) => {
+                self.history(&SmolStr::new(key)).initial = Some(Initial {
+                    value: value.clone(),
+                    node: None,
+                });
+            }
+            None if !is_known => {
+                self.keys.remove(key);
+            }
+            None => {}
         }
     }
 

@@ -115,6 +115,11 @@ impl Keys {
         }
     }
 
+    /// Whether some are given as patterns.
+    pub fn has_patterns(&self) -> bool {
+        !self.patterns.is_empty()
+    }
+
     /// Whether a key is meant, by its dotted name.
     pub fn matches(&self, dotted: &str) -> bool {
         let Ok(key) = Key::parse(dotted) else {

@@ -84,8 +84,13 @@ fn of_ledger(facts: &Facts<'_>, seen: &Seen<'_>, list: &mut Vec<Evidence>) {
     let history = seen.namespace.and_then(|known| known.keys.get(facts.key));
     match seen.namespace.and_then(|known| known.created.as_ref()) {
         Some(created) => {
+            let what = match facts.born_with() {
+                Some(folder) => format!("the keys in {folder}"),
+                None => "the namespace".to_owned(),
+            };
             let mut text = match &created.author {
-                Some(author) => format!("{} made the namespace", who(facts, author)),
+                Some(author) => format!("{} made {what}", who(facts, author)),
+                None if facts.born_with().is_some() => format!("{what} came to be"),
                 None => "the namespace was made".to_owned(),
             };
             if let Some(initial) = history.and_then(|history| history.initial.as_ref()) {
@@ -147,7 +152,11 @@ fn wrote(facts: &Facts<'_>, write: &Write) -> String {
         Some(requested) => text.push_str(&format!(" wrote \"{requested}\"")),
         None => text.push_str(" wrote"),
     }
+    if let Some(through) = &write.through {
+        text.push_str(&format!(" to {}, {}", through.key, through.effect.words()));
+    }
     let held = match &write.memory {
+        Memory::NotDecoded if write.through.is_some() => "the value before is not known".to_owned(),
         Memory::Read { old, new } if old == new => format!("{new} as before"),
         Memory::Read { old, new } => format!("from {old} to {new}"),
         Memory::NotDecoded => "the kernel's memory can't be read".to_owned(),

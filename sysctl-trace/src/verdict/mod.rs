@@ -267,6 +267,21 @@ impl Facts<'_> {
         seen.or(self.held.inum)
     }
 
+    /// The folder of the key, where it came to be while it was traced.
+    fn born_with(&self) -> Option<&str> {
+        let folder = self.namespace()?.born_with.as_deref()?;
+        Some(folder)
+    }
+
+    /// Who made the key's folder.
+    fn maker(&self) -> String {
+        let created = self.namespace().and_then(|known| known.created.as_ref());
+        match created.and_then(|created| created.author.as_ref()) {
+            Some(author) => format!("{}[{}]", words::name(author), author.pid),
+            None => "somebody".to_owned(),
+        }
+    }
+
     fn namespace(&self) -> Option<&Namespace> {
         self.seen.as_ref()?.namespace
     }

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     event::{Component, Container, Kubernetes, Owner, Requester, RequesterSource, Stage},
-    ledger::{Author, Kind, Proof},
+    ledger::{Author, Kind, Proof, Through},
     rendered::Rendered,
 };
 
@@ -81,7 +81,12 @@ fn because(facts: &Facts<'_>, decision: &Decision<'_>) -> String {
             } else if !facts.is_node && container(author).is_none() {
                 text.push_str(" on the node");
             }
-            text.push_str(" wrote it");
+            match &write.through {
+                None => text.push_str(" wrote it"),
+                Some(Through { key, effect }) => {
+                    text.push_str(&format!(" wrote {key}, {}", effect.words()));
+                }
+            }
             if facts.elsewhere(author).is_some() {
                 text.push_str(" from another network namespace");
             }
@@ -115,6 +120,11 @@ fn because(facts: &Facts<'_>, decision: &Decision<'_>) -> String {
 }
 
 fn kernel(facts: &Facts<'_>, origin: Origin, decision: &Decision<'_>) -> String {
+    if let Some(folder) = facts.born_with() {
+        let made = facts.maker();
+        let text = format!("what it came to be with, as {made} made {folder}");
+        return likely(decision, text);
+    }
     let text = match origin {
         Origin::Constant if facts.is_node => "the kernel's own value",
         Origin::Constant => "the kernel's own value for a new namespace, whatever the node has",

@@ -1,0 +1,90 @@
+use super::*;
+
+#[test]
+fn the_kernel_changes_these_keys_with_others() {
+    for (written, reached, expected) in [
+        (
+            "net.ipv4.ip_forward",
+            "net.ipv4.conf.all.forwarding",
+            Effect::Same,
+        ),
+        (
+            "net.ipv4.conf.all.forwarding",
+            "net.ipv4.ip_forward",
+            Effect::Same,
+        ),
+        (
+            "net.ipv4.ip_forward",
+            "net.ipv4.conf.eth0/100.forwarding",
+            Effect::Fans,
+        ),
+        (
+            "net.ipv4.ip_forward",
+            "net.ipv4.conf.all.accept_redirects",
+            Effect::Opposes,
+        ),
+        (
+            "net.ipv6.conf.all.disable_ipv6",
+            "net.ipv6.conf.d0.disable_ipv6",
+            Effect::Fans,
+        ),
+        (
+            "net.ipv6.conf.all.disable_ipv6",
+            "net.ipv6.conf.default.disable_ipv6",
+            Effect::Fans,
+        ),
+        (
+            "net.ipv6.conf.d0.stable_secret",
+            "net.ipv6.conf.d0.addr_gen_mode",
+            Effect::Makes(2),
+        ),
+        (
+            "net.ipv4.conf.default.rp_filter",
+            "net.ipv4.conf.d0.rp_filter",
+            Effect::MayCopy,
+        ),
+        ("vm.dirty_bytes", "vm.dirty_ratio", Effect::Resets),
+        (
+            "net.ipv4.neigh.d0.retrans_time",
+            "net.ipv4.neigh.d0.retrans_time_ms",
+            Effect::OtherUnit,
+        ),
+    ] {
+        assert_eq!(
+            effect(written, reached),
+            Some(expected),
+            "{written} {reached}"
+        );
+        assert!(is_reachable(reached), "{reached}");
+    }
+}
+
+#[test]
+fn others_are_left_alone() {
+    for (written, reached) in [
+        ("vm.dirty_ratio", "vm.dirty_ratio"),
+        ("vm.dirty_ratio", "vm.dirty_background_bytes"),
+        (
+            "net.ipv6.conf.default.disable_ipv6",
+            "net.ipv6.conf.d0.disable_ipv6",
+        ),
+        (
+            "net.ipv6.conf.d0.disable_ipv6",
+            "net.ipv6.conf.d1.disable_ipv6",
+        ),
+        ("net.ipv6.conf.all.accept_ra", "net.ipv6.conf.d0.accept_ra"),
+        (
+            "net.ipv6.conf.all.disable_policy",
+            "net.ipv6.conf.d0.disable_policy",
+        ),
+        ("net.ipv4.conf.all.rp_filter", "net.ipv4.conf.d0.rp_filter"),
+        (
+            "net.ipv4.conf.default.forwarding",
+            "net.ipv4.conf.d0.forwarding",
+        ),
+        ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"),
+        ("net.core.somaxconn", "net.core.rmem_max"),
+    ] {
+        assert_eq!(effect(written, reached), None, "{written} {reached}");
+    }
+}
