@@ -235,11 +235,17 @@ pub(super) fn earlier(others: usize) -> Option<String> {
     ))
 }
 
-/// A word on what could not be read.
-fn unread(tally: &Tally) -> Option<String> {
-    let (line, problem) = tally.first_not_understood.as_ref()?;
-    let count = tally.not_understood;
-    Some(format!(
-        "lines that are not understood: {count}, the first is line {line}: {problem}"
-    ))
+/// Words on what could not be read.
+fn unread(tally: &Tally) -> Vec<String> {
+    let mut notes = Vec::new();
+    if let Some((line, problem)) = &tally.first_not_understood {
+        let count = tally.not_understood;
+        notes.push(format!(
+            "lines that are not understood: {count}, the first is line {line}: {problem}"
+        ));
+    }
+    if tally.is_cut {
+        notes.push("the last line is cut, and counts as not there".to_owned());
+    }
+    notes
 }

@@ -8,8 +8,11 @@ use memchr::{memchr, memrchr};
 /// What is read at a time. A few times this fits into a processor's second cache.
 const BUFFER_BYTES: usize = 256 * 1024;
 
-/// A longer line is not understood, and what is behind its first so many bytes is passed over.
+/// A longer line, its newline included, is refused as one.
 pub(super) const LINE_MAX: usize = 1024 * 1024;
+
+/// What is read at a time of a line that is passed over.
+const SKIP_BYTES: usize = 16 * 1024;
 
 /// A buffer that is used again for the next block.
 #[derive(Debug, Default)]
@@ -35,6 +38,8 @@ pub(super) struct Piece<'p> {
     pub(super) lines: &'p [u8],
     /// Whether the file ends here; then the last line may lack its newline.
     pub(super) is_last: bool,
+    /// Whether it is the beginning of one line that is too long.
+    pub(super) is_too_long: bool,
 }
 
 impl<'f, 'b> Pieces<'f, 'b> {
@@ -73,15 +78,20 @@ impl<'f, 'b> Pieces<'f, 'b> {
             if let Some(len) = self.whole_lines(filled) {
                 self.at += len as u64;
                 let is_last = self.at == self.file_end;
-                let lines = &self.buffer[..len];
-                return Ok(Some(Piece { lines, is_last }));
+                return Ok(Some(Piece {
+                    lines: &self.buffer[..len],
+                    is_last,
+                    is_too_long: false,
+                }));
             }
             if self.buffer.len() >= LINE_MAX {
                 self.at = read_to;
                 self.skip_line()?;
-                let lines = &self.buffer[..filled];
-                let is_last = false;
-                return Ok(Some(Piece { lines, is_last }));
+                return Ok(Some(Piece {
+                    lines: &self.buffer[..filled],
+                    is_last: false,
+                    is_too_long: true,
+                }));
             }
             self.buffer.resize(self.buffer.len() * 2, 0);
         }
@@ -99,10 +109,11 @@ impl<'f, 'b> Pieces<'f, 'b> {
                 return Some(left + newline);
             }
         }
-        if is_file_end {
+        let newline = memrchr(b'\n', bytes);
+        if is_file_end && (newline.is_some() || filled < LINE_MAX) {
             return Some(filled);
         }
-        memrchr(b'\n', bytes).map(|newline| newline + 1)
+        newline.map(|newline| newline + 1)
     }
 
     fn fill(&mut self) -> io::Result<usize> {
@@ -113,12 +124,12 @@ impl<'f, 'b> Pieces<'f, 'b> {
         Ok(wanted)
     }
 
-    /// Goes on behind the next newline.
+    /// Goes on behind the next newline; where there is none in this part, no other line begins in it.
     fn skip_line(&mut self) -> io::Result<()> {
-        let mut buffer = [0; 4096];
-        while self.at < self.file_end {
-            let left = usize::try_from(self.file_end - self.at).unwrap_or(usize::MAX);
-            let buffer = &mut buffer[..left.min(4096)];
+        let mut buffer = [0; SKIP_BYTES];
+        while self.at < self.end {
+            let left = usize::try_from(self.end - self.at).unwrap_or(usize::MAX);
+            let buffer = &mut buffer[..left.min(SKIP_BYTES)];
             self.file.read_exact_at(buffer, self.at)?;
             if let Some(newline) = memchr(b'\n', buffer) {
                 self.at += newline as u64 + 1;

@@ -3,9 +3,8 @@
 //!
 //! A file is read twice. The first reading finds out which namespaces are meant, as the event that
 //! names a container may come after the first events of its namespace, and notes for each block of
-//! the file what stands in it. The second one opens the blocks that may matter. Most lines are never
-//! parsed: a look at their first and last bytes and a search for the numbers of namespaces tell that
-//! they can't matter (see [`sieve`]). Memory does not grow with what the file says, but for a hundred
+//! the file what stands in it. The second one opens the blocks that may matter. Every line is proven to
+//! be a whole event before it counts, but most are never parsed (see [`check`]). Memory does not grow with what the file says, but for a hundred
 //! bytes a block.
 //!
 //! A pipe is read once, so everything that may turn out to be meant is kept as long as there is room
@@ -13,7 +12,7 @@
 //! [`ledger`](crate::ledger) says, and an answer from it says so.
 
 mod blocks;
-mod glance;
+mod check;
 mod line;
 mod lines;
 mod parts;
@@ -48,6 +47,12 @@ pub use sieve::{glob_needle, needle};
 
 /// So many namespaces may be meant.
 const MEANT_MAX: usize = 64 * 1024;
+
+/// Some programs put it before text.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// So many bytes tell what a file is.
+const MAGIC_LEN: usize = 6;
 
 /// How compressed files begin, and what makes text of them.
 const COMPRESSED: [(&[u8], &str); 3] = [
@@ -205,8 +210,12 @@ impl Recording {
         let Self { source, input } = self;
         match &input {
             Input::File { file, from, to } => {
-                refuse_compressed(&source, file, *from)?;
-                ask_file(&source, file, &Blocks::of(*from..*to), question)
+                let mut begin_bytes = [0; MAGIC_LEN];
+                let read = file.read_at(&mut begin_bytes, *from);
+                let read = read.map_err(|error| Error::reading(&source, error))?;
+                let skipped = begin(&source, &begin_bytes[..read])? as u64;
+                let whole = (from + skipped).min(*to)..*to;
+                ask_file(&source, file, &Blocks::of(whole), question)
             }
             Input::Stream(stream) => stream::read(&source, stream, question),
         }
@@ -241,11 +250,9 @@ fn ask_file(
     })
 }
 
-fn refuse_compressed(source: &Source, file: &File, from: u64) -> Result<(), Error> {
-    let mut magic = [0; 6];
-    let read = file.read_at(&mut magic, from);
-    let read = read.map_err(|error| Error::reading(source, error))?;
-    let begins = |(begin, _): &&(&[u8], &str)| magic[..read].starts_with(begin);
+/// How many of a recording's first bytes say nothing; an error where they are those of something else.
+fn begin(source: &Source, bytes: &[u8]) -> Result<usize, Error> {
+    let begins = |(begin, _): &&(&[u8], &str)| bytes.starts_with(begin);
     match COMPRESSED.iter().find(begins) {
         Some((_, command)) => Err(Error::Compressed {
             from: source.clone(),
@@ -254,7 +261,8 @@ fn refuse_compressed(source: &Source, file: &File, from: u64) -> Result<(), Erro
                 Source::File(path) => format!("{command} {}", path.display()),
             },
         }),
-        None => Ok(()),
+        None if bytes.starts_with(BYTE_ORDER_MARK) => Ok(BYTE_ORDER_MARK.len()),
+        None => Ok(0),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
     ledger::Place,
 };
 
-use super::{Keys, sieve};
+use super::{Keys, survey};
 
 /// Which places are wanted.
 #[derive(Clone, Debug, Default)]
@@ -39,8 +39,8 @@ impl Wanted {
         owners_from: Option<usize>,
     ) -> Self {
         Self {
-            meant_inums: meant.iter().map(sieve::inum).collect(),
-            node_inums: node.iter().map(sieve::inum).collect(),
+            meant_inums: meant.iter().map(survey::inum).collect(),
+            node_inums: node.iter().map(survey::inum).collect(),
             meant,
             node,
             owners_from,

@@ -113,6 +113,9 @@ pub enum Problem {
     /// It is not JSON.
     #[error("is not JSON ({0})")]
     NotJson(String),
+    /// It is longer than any event.
+    #[error("is longer than 1 MiB")]
+    TooLong,
     /// It is JSON, and not an event of this tool.
     #[error("is not an event of sysctl-trace: its schema.name is not \"sysctl-trace\"")]
     NotOurs,

@@ -5,13 +5,12 @@ use std::{fs::File, io};
 use super::{
     Error, Question, Source,
     blocks::{Give, Unwanted, in_order},
-    glance::Glance,
+    check::Checked,
     lines::Pieces,
     parts::{Part, Wanted},
     runs::Runs,
     scan::{Look, Needles, Seen},
-    sieve,
-    survey::{Blocks, Index, Own},
+    survey::{self, Blocks, Index, Own},
 };
 use crate::{
     event::{Action, Event},
@@ -115,14 +114,14 @@ impl Reader<'_> {
         give: Give<'_, Batch>,
     ) -> io::Result<()> {
         let range = blocks.range(block);
-        let Own { buffer, heads } = own;
+        let Own { buffer, checker } = own;
         let mut pieces = Pieces::new(file, buffer, range, blocks.whole.clone())?;
         while let Some(piece) = pieces.next()? {
             for look in self.needles.looks(&piece) {
-                if look.text.is_empty() {
+                if look.is_empty() {
                     continue;
                 }
-                let seen = look.see(heads, |glance| self.matters(glance, &look));
+                let seen = look.see(checker, |checked| self.matters(checked, &look));
                 self.take(seen, &look);
                 if self.items.len() >= BATCH_MAX && self.hand_over(give).is_err() {
                     return Ok(());
@@ -144,13 +143,13 @@ impl Reader<'_> {
     }
 
     /// Whether more of a line may be wanted than that it is there.
-    fn matters(&self, glance: &Glance<'_>, look: &Look<'_>) -> bool {
+    fn matters(&self, checked: &Checked<'_>, look: &Look<'_>) -> bool {
         let (meant, node) = self.wanted.inums();
-        if !self.question.is_boot(glance.boot) {
+        if !self.question.is_boot(checked.boot) {
             return false;
         }
-        match glance.action {
-            Action::TraceStart | Action::EventsLost => return true,
+        match checked.action {
+            Action::TraceStart | Action::TraceEnd | Action::EventsLost => return true,
             Action::NetnsBind if self.has_owners => return true,
             Action::NetnsBind
             | Action::NetnsCreate
@@ -159,22 +158,18 @@ impl Reader<'_> {
             | Action::SysctlWrite
             | Action::SysctlRegister
             | Action::SysctlUnregister
-            | Action::TraceEnd
             | Action::SysctlDrift => {}
         }
-        let has_key = look.may_have_key && glance.is_of_key();
-        let mut is_wanted = false;
-        sieve::inums(look.text, &self.needles.inum, |inum| {
-            is_wanted |= meant.contains(&inum) || (has_key && node.contains(&inum));
-        });
-        is_wanted
+        let has_key = look.may_have_key && checked.is_of_key();
+        let inum = survey::inum(&checked.place);
+        meant.contains(&inum) || (has_key && node.contains(&inum))
     }
 
     fn take(&mut self, seen: Seen<'_>, look: &Look<'_>) {
         match seen {
-            Seen::Glance(glance) => {
-                if self.question.is_boot(glance.boot) {
-                    self.runs.add(&glance);
+            Seen::Checked(checked) => {
+                if self.question.is_boot(checked.boot) {
+                    self.runs.add(&checked);
                 }
             }
             Seen::Event(event) => {
@@ -196,7 +191,7 @@ impl Reader<'_> {
 
     fn event(&mut self, event: Box<Event>) {
         match self.wanted.part(&event, self.question.keys) {
-            Part::Nothing => self.runs.add(&Glance::of(&event)),
+            Part::Nothing => self.runs.add(&Checked::of(&event)),
             part @ (Part::Whole | Part::Owner) => {
                 self.close_runs();
                 self.items.push(Item::Event(event, part));

@@ -3,7 +3,7 @@
 use serde::{Deserialize as _, de::IntoDeserializer as _};
 use smol_str::SmolStr;
 
-use super::glance::Glance;
+use super::check::Checked;
 use crate::{
     ledger::{At, Passed},
     time::Moment,
@@ -28,32 +28,32 @@ struct Open {
 
 impl Runs {
     /// Adds an event.
-    pub(super) fn add(&mut self, glance: &Glance<'_>) {
+    pub(super) fn add(&mut self, event: &Checked<'_>) {
         if let Some(open) = &mut self.open
-            && open.goes_on(glance)
+            && open.goes_on(event)
         {
-            open.passed.last_sequence = glance.sequence;
-            if glance.ended_ns > open.passed.until.boottime_ns {
-                open.reach(glance);
+            open.passed.last_sequence = event.sequence;
+            if event.ended_ns > open.passed.until.boottime_ns {
+                open.reach(event);
             }
             return;
         }
         self.close();
         let mut open = Open {
             passed: Passed {
-                session: SmolStr::new(glance.session),
-                first_sequence: glance.sequence,
-                first_ns: glance.ended_ns,
-                last_sequence: glance.sequence,
+                session: SmolStr::new(event.session),
+                first_sequence: event.sequence,
+                first_ns: event.ended_ns,
+                last_sequence: event.sequence,
                 until: At {
-                    boottime_ns: glance.ended_ns,
+                    boottime_ns: event.ended_ns,
                     timestamp: Moment::new(0),
-                    sequence: glance.sequence,
+                    sequence: event.sequence,
                 },
             },
             timestamp: [0; TIMESTAMP_LEN],
         };
-        open.reach(glance);
+        open.reach(event);
         self.open = Some(open);
     }
 
@@ -76,26 +76,26 @@ impl Runs {
 }
 
 impl Open {
-    fn goes_on(&self, glance: &Glance<'_>) -> bool {
+    fn goes_on(&self, event: &Checked<'_>) -> bool {
         let last = self.passed.last_sequence;
-        let is_next = match glance.sequence {
+        let is_next = match event.sequence {
             // Without numbers.
             0 => last == 0,
             sequence => last != 0 && sequence - 1 == last,
         };
-        is_next && self.passed.session == *glance.session
+        is_next && self.passed.session == *event.session
     }
 
-    fn reach(&mut self, glance: &Glance<'_>) {
-        self.passed.until.boottime_ns = glance.ended_ns;
-        self.passed.until.sequence = glance.sequence;
-        if let Some(timestamp) = glance.timestamp.as_bytes().first_chunk() {
+    fn reach(&mut self, event: &Checked<'_>) {
+        self.passed.until.boottime_ns = event.ended_ns;
+        self.passed.until.sequence = event.sequence;
+        if let Some(timestamp) = event.timestamp.as_bytes().first_chunk() {
             self.timestamp = *timestamp;
         }
     }
 }
 
-/// A glance sees that it looks like one; a thirteenth month gives 1970.
+/// The check sees that it looks like one; a thirteenth month gives 1970.
 fn moment(timestamp: &[u8]) -> Moment {
     let text = str::from_utf8(timestamp).unwrap_or_default();
     let moment: Result<_, serde::de::value::Error> = Moment::deserialize(text.into_deserializer());

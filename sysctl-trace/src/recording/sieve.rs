@@ -1,14 +1,11 @@
-//! Which lines may matter, told from their bytes.
+//! Which lines may name what is meant, told from their bytes.
 //!
-//! What is searched for can't be written in JSON in more than one way, but for escapes: digits of a
-//! number, the name of a field, letters and digits within a text. Such characters can only be escaped
-//! as `\u….`, so a line that has one of these is parsed in any case. White space
-//! between a name and its value is allowed for. So a line that may matter is never passed over; of
-//! those that are let through many turn out not to matter.
+//! What is searched for can't be written in JSON in more than one way, but for escapes: letters and
+//! digits within a text. Such characters can only be escaped as `\u….`, and a line that has one of
+//! these is parsed in any case. So a line that may matter is never passed over; of those that are let
+//! through many turn out not to matter.
 
 use memchr::memmem::Finder;
-
-use crate::ledger::Place;
 
 /// The plain part of a name that is searched for: the longest without a character that JSON can write
 /// in a way of its own. Of a path, and of `NAMESPACE/NAME`, it is in the last part, as the others stand
@@ -68,67 +65,6 @@ impl<'n, 'p> Hits<'n, 'p> {
         };
         self.next = Some(next);
         next < end
-    }
-}
-
-/// Name of the field that numbers a network namespace.
-pub(super) const INUM: &[u8] = b"\"inum\"";
-
-/// The number of what has none.
-pub(super) const NONE: u32 = 0;
-
-/// The number of a place.
-pub(super) const fn inum(place: &Place) -> u32 {
-    match place {
-        Place::Node => NONE,
-        Place::Netns(id) => id.inum,
-    }
-}
-
-/// All numbers that a line's network namespace may have, [`NONE`] where it may have none.
-pub(super) fn inums(line: &[u8], finder: &Finder<'_>, mut take: impl FnMut(u32)) {
-    let mut at = 0;
-    let mut is_netns = false;
-    while let Some(found) = finder.find(&line[at..]) {
-        let before = &line[..at + found];
-        at += found + INUM.len();
-        is_netns |= before.ends_with(b",\"netns\":{");
-        if let Some(inum) = number_after_colon(&line[at..]) {
-            take(inum);
-        }
-    }
-    // It may be of something else, in a field that others added.
-    if !is_netns {
-        take(NONE);
-    }
-}
-
-fn number_after_colon(text: &[u8]) -> Option<u32> {
-    let text = text.trim_ascii_start().strip_prefix(b":")?;
-    let text = text.trim_ascii_start();
-    let end = text.iter().position(|byte| !byte.is_ascii_digit());
-    let digits = &text[..end.unwrap_or(text.len())];
-    str::from_utf8(digits).ok()?.parse().ok()
-}
-
-/// A set of numbers that may say yes where it should say no, and never the other way round.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Marks([u64; 8]);
-
-impl Marks {
-    pub(super) const fn set(&mut self, inum: u32) {
-        let (word, bit) = Self::place(inum);
-        self.0[word] |= bit;
-    }
-
-    pub(super) const fn may_have(&self, inum: u32) -> bool {
-        let (word, bit) = Self::place(inum);
-        self.0[word] & bit != 0
-    }
-
-    /// Numbers of namespaces follow one another, so the lowest bits tell them apart best.
-    const fn place(inum: u32) -> (usize, u64) {
-        ((inum / 64 % 8) as usize, 1 << (inum % 64))
     }
 }
 

@@ -37,35 +37,3 @@ fn hits_are_told_by_line() {
     let found = lines.map(|(start, end)| hits.is_in(start, end));
     assert_eq!(found, [true, false, true, false, false, false]);
 }
-
-fn all(line: &str) -> Vec<u32> {
-    let mut found = Vec::new();
-    inums(line.as_bytes(), &Finder::new(INUM), |inum| found.push(inum));
-    found
-}
-
-#[test]
-fn numbers_of_namespaces() {
-    assert_eq!(all(r#"{"a":1,"netns":{"inum":42,"cookie":"7"}}"#), [42]);
-    // Written in another way, it may be the one of something else.
-    assert_eq!(all("{\"netns\" : {\"inum\"\t:  42 }}"), [42, NONE]);
-    assert_eq!(all(r#"{"added":{"inum":1},"netns":{"inum":2}}"#), [1, 2]);
-    assert_eq!(all(r#"{"netns":{"cookie":"7"}}"#), [NONE]);
-    // What no namespace can have.
-    assert_eq!(all(r#"{"a":1,"netns":{"inum":"42"}}"#), [] as [u32; 0]);
-    assert_eq!(
-        all(r#"{"a":1,"netns":{"inum":99999999999}}"#),
-        [] as [u32; 0]
-    );
-}
-
-#[test]
-fn marks_never_miss() {
-    let mut marks = Marks::default();
-    for inum in [NONE, 1, 4026531840, 4026532281, u32::MAX] {
-        marks.set(inum);
-        assert!(marks.may_have(inum));
-    }
-    // Neighbours are told apart.
-    assert!(!marks.may_have(4026532282));
-}

@@ -6,11 +6,11 @@ use std::{
     io::{self, Read as _},
 };
 
-use memchr::memrchr;
+use memchr::{memchr, memrchr};
 
 use super::{
-    Account, Error, MEANT_MAX, Question, Source, Tally,
-    glance::{Glance, Heads},
+    Account, Error, MAGIC_LEN, MEANT_MAX, Question, Source, Tally,
+    check::Checked,
     lines::{LINE_MAX, Piece},
     parts,
     read::{Item, Keeper},
@@ -31,7 +31,6 @@ pub(super) fn read(
     let needles = Needles::of(question);
     let mut reader = Reader {
         question,
-        heads: Heads::default(),
         keeper: Keeper::new(),
         boots: Boots::default(),
         places: BTreeSet::new(),
@@ -39,6 +38,9 @@ pub(super) fn read(
     };
     let mut buffer = vec![0; BUFFER_BYTES];
     let mut filled = 0;
+    let mut is_begun = false;
+    // Whether what comes belongs to a line that is too long.
+    let mut is_too_long = false;
     loop {
         let read = match stream.read(&mut buffer[filled..]) {
             Ok(read) => read,
@@ -47,17 +49,35 @@ pub(super) fn read(
         };
         filled += read;
         let is_last = read == 0;
-        let newline = memrchr(b'\n', &buffer[..filled]);
+        let mut start = 0;
+        if !is_begun {
+            if filled < MAGIC_LEN && !is_last {
+                continue;
+            }
+            start = super::begin(source, &buffer[..filled])?;
+            is_begun = true;
+        }
+        if is_too_long {
+            let newline = memchr(b'\n', &buffer[..filled]);
+            start = newline.map_or(filled, |newline| newline + 1);
+            is_too_long = newline.is_none();
+        }
+        let newline = memrchr(b'\n', &buffer[start..filled]);
+        let is_over_long = newline.is_none() && filled - start >= LINE_MAX;
         let whole = match newline {
-            Some(newline) if !is_last => newline + 1,
-            // A line that is too long is read as two that are not understood.
-            None if !is_last && filled < LINE_MAX => 0,
+            Some(newline) if !is_last => start + newline + 1,
+            None if !is_last && !is_over_long => start,
             Some(_) | None => filled,
         };
-        let lines = &buffer[..whole];
-        for look in needles.looks(&Piece { lines, is_last }) {
+        let piece = Piece {
+            lines: &buffer[start..whole],
+            is_last,
+            is_too_long: is_over_long,
+        };
+        for look in needles.looks(&piece) {
             reader.line(look);
         }
+        is_too_long |= is_over_long;
         reader.tally.refuse_other_major(source)?;
         if is_last {
             return reader.finish(source);
@@ -72,7 +92,6 @@ pub(super) fn read(
 
 struct Reader<'r> {
     question: &'r Question<'r>,
-    heads: Heads,
     keeper: Keeper,
     boots: Boots,
     places: BTreeSet<Place>,
@@ -82,17 +101,17 @@ struct Reader<'r> {
 impl Reader<'_> {
     fn line(&mut self, look: Look<'_>) {
         self.tally.lines += 1;
-        if look.text.is_empty() {
+        if look.is_empty() {
             return;
         }
-        match look.see(&mut self.heads, |_| true) {
-            // Everything matters, so there is more than a glance.
-            Seen::Glance(_) => {}
+        // Everything may matter.
+        match look.parse() {
+            Seen::Checked(_) => {}
             Seen::Event(event) => {
                 self.tally.events += 1;
-                let glance = Glance::of(&event);
-                self.boots.count(glance.boot, glance.host, 1);
-                if self.question.is_boot(glance.boot) {
+                let checked = Checked::of(&event);
+                self.boots.count(checked.boot, checked.host, 1);
+                if self.question.is_boot(checked.boot) {
                     let target = self.question.target;
                     let place = target.and_then(|target| (target.names)(&event));
                     if self.places.len() < MEANT_MAX {

@@ -6,12 +6,11 @@ use std::{collections::BTreeSet, fs::File, io, ops::Range};
 use super::{
     Error, MEANT_MAX, Question, Source, Tally,
     blocks::{Give, in_order},
-    glance::{Glance, Heads},
+    check::{Checked, Checker},
     lines::{Buffer, Pieces},
     parts::Wanted,
     runs::Runs,
     scan::{Look, Needles, Seen},
-    sieve::{self, Marks},
     tally::Boots,
 };
 use crate::{
@@ -81,6 +80,17 @@ impl Index {
     }
 }
 
+impl Index {
+    fn note(&mut self, checked: &Checked<'_>, has_key: bool) {
+        let inum = inum(&checked.place);
+        self.about.set(inum);
+        if has_key {
+            self.keys.set(inum);
+        }
+        self.owners += usize::from(checked.action == Action::NetnsBind);
+    }
+}
+
 /// What the first reading finds out.
 #[derive(Debug, Default)]
 pub(super) struct Survey {
@@ -106,7 +116,7 @@ struct Found {
 #[derive(Debug, Default)]
 pub(super) struct Own {
     pub(super) buffer: Buffer,
-    pub(super) heads: Heads,
+    pub(super) checker: Checker,
 }
 
 /// Reads a file for the first time.
@@ -167,12 +177,12 @@ impl Found {
         question: &Question<'_>,
         needles: &Needles<'_>,
     ) -> io::Result<()> {
-        let Own { buffer, heads } = own;
+        let Own { buffer, checker } = own;
         let range = blocks.range(block);
         let mut pieces = Pieces::new(file, buffer, range, blocks.whole.clone())?;
         while let Some(piece) = pieces.next()? {
             for look in needles.looks(&piece) {
-                self.line(look, heads, question, needles);
+                self.line(look, checker, question);
             }
         }
         let runs = self.runs.take();
@@ -184,28 +194,31 @@ impl Found {
         Ok(())
     }
 
-    fn line(
-        &mut self,
-        look: Look<'_>,
-        heads: &mut Heads,
-        question: &Question<'_>,
-        needles: &Needles<'_>,
-    ) {
+    fn line(&mut self, look: Look<'_>, checker: &mut Checker, question: &Question<'_>) {
         self.tally.lines += 1;
-        if look.text.is_empty() {
+        if look.is_empty() {
             return;
         }
-        let matters = |glance: &Glance<'_>| {
-            look.may_name || matches!(glance.action, Action::TraceStart | Action::EventsLost)
+        let matters = |checked: &Checked<'_>| {
+            look.may_name
+                || matches!(
+                    checked.action,
+                    Action::TraceStart | Action::TraceEnd | Action::EventsLost
+                )
         };
-        match look.see(heads, matters) {
-            Seen::Glance(glance) => {
-                if self.count(&glance, question) {
-                    self.note(&glance, &look, needles);
+        match look.see(checker, matters) {
+            Seen::Checked(checked) => {
+                if self.count(&checked, question) {
+                    let has_key = look.may_have_key && checked.is_of_key();
+                    self.index.note(&checked, has_key);
                 }
             }
             Seen::Event(event) => {
-                if self.count(&Glance::of(&event), question) {
+                let checked = Checked::of(&event);
+                if self.count(&checked, question) {
+                    let sysctl = event.sysctl.as_ref();
+                    let has_key = sysctl.is_some_and(|sysctl| (question.keys.are_meant)(sysctl));
+                    self.index.note(&checked, has_key);
                     self.note_event(&event, question);
                 }
             }
@@ -218,56 +231,67 @@ impl Found {
     }
 
     /// Counts an event; whether it is of the boot that is meant.
-    fn count(&mut self, glance: &Glance<'_>, question: &Question<'_>) -> bool {
+    fn count(&mut self, checked: &Checked<'_>, question: &Question<'_>) -> bool {
         self.tally.events += 1;
-        self.boots.count(glance.boot, glance.host, 1);
-        let is_meant = question.is_boot(glance.boot);
+        self.boots.count(checked.boot, checked.host, 1);
+        let is_meant = question.is_boot(checked.boot);
         if is_meant {
-            self.runs.add(glance);
+            self.runs.add(checked);
         }
         is_meant
     }
 
-    fn note(&mut self, glance: &Glance<'_>, look: &Look<'_>, needles: &Needles<'_>) {
-        let Index { about, keys, .. } = &mut self.index;
-        let has_key = look.may_have_key && glance.is_of_key();
-        sieve::inums(look.text, &needles.inum, |inum| {
-            about.set(inum);
-            if has_key {
-                keys.set(inum);
-            }
-        });
-        self.index.owners += usize::from(glance.action == Action::NetnsBind);
-    }
-
     fn note_event(&mut self, event: &Event, question: &Question<'_>) {
-        let place = Place::of(event);
-        let inum = sieve::inum(&place);
-        self.index.about.set(inum);
-        if let Some(sysctl) = &event.sysctl
-            && (question.keys.are_meant)(sysctl)
-        {
-            self.index.keys.set(inum);
-        }
         if let Some(target) = &question.target {
             self.meant.extend((target.names)(event));
         }
         match event.event.action {
             Action::TraceStart => {
                 self.index.always = true;
-                self.node.insert(place);
+                self.node.insert(Place::of(event));
             }
-            Action::EventsLost => self.index.always = true,
-            Action::NetnsBind => self.index.owners += 1,
-            Action::NetnsCreate
+            Action::EventsLost | Action::TraceEnd => self.index.always = true,
+            Action::NetnsBind
+            | Action::NetnsCreate
             | Action::NetnsDestroy
             | Action::SysctlWrite
             | Action::NetnsEnter
             | Action::SysctlRegister
             | Action::SysctlUnregister
-            | Action::TraceEnd
             | Action::SysctlDrift => {}
         }
+    }
+}
+
+/// The number of what has none.
+pub(super) const NONE: u32 = 0;
+
+/// The number of a place.
+pub(super) const fn inum(place: &Place) -> u32 {
+    match place {
+        Place::Node => NONE,
+        Place::Netns(id) => id.inum,
+    }
+}
+
+/// A set of numbers that may say yes where it should say no, and never the other way round.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Marks([u64; 8]);
+
+impl Marks {
+    pub(super) const fn set(&mut self, inum: u32) {
+        let (word, bit) = Self::place(inum);
+        self.0[word] |= bit;
+    }
+
+    pub(super) const fn may_have(&self, inum: u32) -> bool {
+        let (word, bit) = Self::place(inum);
+        self.0[word] & bit != 0
+    }
+
+    /// Numbers of namespaces follow one another, so the lowest bits tell them apart best.
+    const fn place(inum: u32) -> (usize, u64) {
+        ((inum / 64 % 8) as usize, 1 << (inum % 64))
     }
 }
 

@@ -36,3 +36,14 @@ fn the_latest_owners_are_at_the_end() {
     let firsts = [0, 1, 2, 3, 5, 6, 10, 99].map(|count| survey.latest_owners(count));
     assert_eq!(firsts, [5, 4, 4, 2, 2, 0, 0, 0]);
 }
+
+#[test]
+fn marks_never_miss() {
+    let mut marks = Marks::default();
+    for inum in [NONE, 1, 4026531840, 4026532281, u32::MAX] {
+        marks.set(inum);
+        assert!(marks.may_have(inum));
+    }
+    // Neighbours are told apart.
+    assert!(!marks.may_have(4026532282));
+}

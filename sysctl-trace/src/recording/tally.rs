@@ -95,7 +95,13 @@ impl Tally {
                 line: *line,
                 version: version.clone(),
             }),
-            Some((_, Problem::NotJson(_) | Problem::NotOurs | Problem::NotUnderstood(_)))
+            Some((
+                _,
+                Problem::NotJson(_)
+                | Problem::TooLong
+                | Problem::NotOurs
+                | Problem::NotUnderstood(_),
+            ))
             | None => Ok(()),
         }
     }

@@ -1,0 +1,110 @@
+use proptest::{collection::vec, prelude::*};
+
+use super::*;
+use crate::{
+    output::{json::Json, samples},
+    recording::line::{self, Line},
+};
+
+fn text(event: &Event) -> String {
+    let mut line = Vec::new();
+    Json::default().push_event(&mut line, event).unwrap();
+    String::from_utf8(line).unwrap().trim_end().to_owned()
+}
+
+fn checked(line: &[u8]) -> Option<Checked<'_>> {
+    Checker::default().check(line)
+}
+
+fn events() -> Vec<Event> {
+    let mut events = samples::all();
+    events.extend([samples::entered(), samples::bound(), samples::drifted()]);
+    let mut cut = samples::write("a\t\"ü\"", "4096", "1024");
+    cut.trace.truncated = vec!["process.args".into(), "k8s.pod.label".into()];
+    events.push(cut);
+    for (event, sequence) in events.iter_mut().zip(9..) {
+        event.event.sequence = sequence;
+    }
+    events
+}
+
+#[test]
+fn the_check_says_what_parsing_says() {
+    let mut checker = Checker::default();
+    for event in &events() {
+        let line = text(event);
+        let found = checker.check(line.as_bytes());
+        match event.event.action {
+            // These say more at their end, and are wanted in any case.
+            Action::EventsLost
+            | Action::TraceStart
+            | Action::TraceEnd
+            | Action::SysctlRegister
+            | Action::SysctlUnregister => {}
+            Action::NetnsCreate
+            | Action::NetnsDestroy
+            | Action::NetnsEnter
+            | Action::NetnsBind
+            | Action::SysctlWrite
+            | Action::SysctlDrift => assert_eq!(found, Some(Checked::of(event)), "{line}"),
+        }
+    }
+}
+
+#[test]
+fn of_lines_of_others_nothing_is_said() {
+    let line = text(&samples::write("1024", "4096", "1024"));
+    assert!(checked(line.as_bytes()).is_some());
+    for (from, to) in [
+        ("{\"@timestamp\":", "{ \"@timestamp\":"),
+        ("sysctl-trace", "sysctl-tracer"),
+        ("\"version\":\"1.", "\"version\":\"2."),
+        ("\"inum\":", "\"inun\":"),
+        ("\"new\":\"", "\"new\":\"\\u0041"),
+        ("\"new\":\"", "\"new\":\"\u{1}"),
+        ("\"pid\":", "\"pid\":0"),
+        ("\"pid\":", "\"pid\":9999999"),
+        ("]}}", "]}} "),
+        ("]}}", "]}}}"),
+        ("-22T", "-32T"),
+        ("\"change\"", "\"chance\""),
+        ("\"process\":", "\"process\":{},\"process\":"),
+    ] {
+        let other = line.replacen(from, to, 1);
+        assert_ne!(other, line, "{from}");
+        assert_eq!(checked(other.as_bytes()), None, "{other}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Whatever the lines before were: a line that passes would be parsed, and says the same.
+    #[test]
+    fn what_passes_would_be_parsed(
+        changes in vec((0..64usize, any::<prop::sample::Index>(), any::<u8>(), 0..4u8), 1..40),
+    ) {
+        let lines: Vec<Vec<u8>> = events().iter().map(|event| text(event).into_bytes()).collect();
+        let mut checker = Checker::default();
+        for (line, at, byte, change) in changes {
+            let whole = &lines[line % lines.len()];
+            let mut line = whole.clone();
+            let at = at.index(line.len());
+            match change {
+                // Most often of another kind than what was there.
+                0 => line[at] = byte,
+                1 => line[at] ^= 1 << (byte % 8),
+                2 => drop(line.remove(at)),
+                _ => line.insert(at, whole[usize::from(byte) % whole.len()]),
+            }
+            for line in [whole, &line] {
+                if let Some(checked) = checker.check(line) {
+                    let Line::Event(event) = line::parse(line) else {
+                        panic!("{}", String::from_utf8_lossy(line));
+                    };
+                    prop_assert_eq!(checked, Checked::of(&event));
+                }
+            }
+        }
+    }
+}
