@@ -10,6 +10,8 @@ pub mod protocol;
 #[cfg(feature = "guest")]
 pub mod cases;
 #[cfg(feature = "guest")]
+pub mod crio;
+#[cfg(feature = "guest")]
 pub mod exactness;
 #[cfg(feature = "guest")]
 pub mod guest;

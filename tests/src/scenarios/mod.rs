@@ -197,6 +197,49 @@ pub const SCENARIOS: &[Scenario] = &[
         lacking: &[],
         run: why::ls::run,
     },
+    Scenario {
+        number: 18,
+        name: "why: CRI-O",
+        flavour: Flavour::Unified,
+        deadline: Duration::from_secs(300),
+        lacking: &[],
+        run: why::crio::run,
+    },
+    Scenario {
+        number: 19,
+        name: "why: a kubelet's ways",
+        flavour: Flavour::Unified,
+        deadline: Duration::from_secs(600),
+        lacking: &[],
+        run: why::kubelet::run,
+    },
+    Scenario {
+        number: 20,
+        name: "why: a pod with a user namespace",
+        flavour: Flavour::Unified,
+        deadline: Duration::from_secs(300),
+        lacking: &[(
+            "bookworm",
+            "containerd before 1.7 has no user namespaces for pods",
+        )],
+        run: why::kubelet::with_users,
+    },
+    Scenario {
+        number: 21,
+        name: "why: files, udev, networkd",
+        flavour: Flavour::Unified,
+        deadline: Duration::from_secs(300),
+        lacking: &[],
+        run: why::services::run,
+    },
+    Scenario {
+        number: 22,
+        name: "why: refused by docker, kube play",
+        flavour: Flavour::Unified,
+        deadline: Duration::from_secs(400),
+        lacking: &[],
+        run: why::refused::run,
+    },
 ];
 
 /// The scenario of that number.

@@ -18,8 +18,7 @@ const SPEC: Spec<'_> = Spec {
     name: "shop",
     namespace: "prod",
     uid: "3f1b0c7e-52b4-4c7e-9a44-0d1f6f5b2a10",
-    sysctls: &[],
-    privileged: false,
+    ..Spec::NOTHING
 };
 
 const POD: Pod<'_> = Pod {

@@ -3,6 +3,7 @@
 pub mod bundle;
 pub mod containerd;
 pub mod cri;
+pub mod crio;
 pub mod docker;
 pub mod image;
 pub mod machine;

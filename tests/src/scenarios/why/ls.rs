@@ -18,7 +18,7 @@ const POD: Spec<'_> = Spec {
     namespace: "prod",
     uid: "3f1b0c7e-52b4-4c7e-9a44-0d1f6f5b2a14",
     sysctls: &[("net.core.somaxconn", "1024")],
-    privileged: false,
+    ..Spec::NOTHING
 };
 
 /// Runs the scenario.

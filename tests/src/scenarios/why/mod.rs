@@ -1,17 +1,22 @@
-//! 13 to 17: who set a value, asked in every way of the tool. The letters are those of the journey: `a`
+//! 13 to 22: who set a value, asked in every way of the tool. The letters are those of the journey: `a`
 //! is a pod without sysctls, `p` the node's own value. Each has a page of answers, which a golden
 //! file beside this one holds.
 
 mod answers;
 pub mod bare;
 mod book;
+mod claims;
+pub mod crio;
 pub mod docker;
+pub mod kubelet;
 pub mod ls;
 pub mod node;
 pub mod pods;
+pub mod refused;
+pub mod services;
 mod stable;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use super::command;
 
@@ -46,4 +51,12 @@ impl Drop for Kept {
 /// Sets a value of the node by sysctl(8).
 fn write(key: &str, value: &str) -> Result<()> {
     command::run_held("sysctl", &["-w", &format!("{key}={value}")])
+}
+
+/// Tells everything that went wrong in parts that do not depend on each other.
+fn all<const N: usize>(parts: [Result<()>; N]) -> Result<()> {
+    let errors = parts.into_iter().filter_map(Result::err);
+    let wrong: Vec<String> = errors.map(|error| format!("{error:#}")).collect();
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
 }

@@ -17,8 +17,7 @@ const PLAIN: Spec<'_> = Spec {
     name: "plain",
     namespace: "prod",
     uid: "3f1b0c7e-52b4-4c7e-9a44-0d1f6f5b2a10",
-    sysctls: &[],
-    privileged: false,
+    ..Spec::NOTHING
 };
 
 const ASKING: Spec<'_> = Spec {

@@ -55,11 +55,59 @@ pub struct LinuxPodSandboxConfig {
 }
 
 /// What a pod's containers may be allowed.
-#[derive(Clone, Copy, PartialEq, Message)]
+#[derive(Clone, PartialEq, Message)]
 pub struct LinuxSandboxSecurityContext {
+    /// Its namespaces.
+    #[prost(message, optional, tag = "1")]
+    pub namespaces: Option<NamespaceOptions>,
     /// Everything.
     #[prost(bool, tag = "6")]
     pub privileged: bool,
+}
+
+/// Whose namespaces are used: 0 the pod's, 1 the container's, 2 the node's.
+#[derive(Clone, PartialEq, Message)]
+pub struct NamespaceOptions {
+    /// Network.
+    #[prost(int32, tag = "1")]
+    pub network: i32,
+    /// Processes.
+    #[prost(int32, tag = "2")]
+    pub pid: i32,
+    /// System V's means of communication.
+    #[prost(int32, tag = "3")]
+    pub ipc: i32,
+    /// Users.
+    #[prost(message, optional, tag = "5")]
+    pub user: Option<UserNamespace>,
+}
+
+/// A pod's user namespace.
+#[derive(Clone, PartialEq, Message)]
+pub struct UserNamespace {
+    /// Whose it is.
+    #[prost(int32, tag = "1")]
+    pub mode: i32,
+    /// Users.
+    #[prost(message, repeated, tag = "2")]
+    pub uids: Vec<IdMapping>,
+    /// Groups.
+    #[prost(message, repeated, tag = "3")]
+    pub gids: Vec<IdMapping>,
+}
+
+/// Ids of a user namespace.
+#[derive(Clone, Copy, PartialEq, Message)]
+pub struct IdMapping {
+    /// The first, on the node.
+    #[prost(uint32, tag = "1")]
+    pub host_id: u32,
+    /// The first, in the namespace.
+    #[prost(uint32, tag = "2")]
+    pub container_id: u32,
+    /// How many.
+    #[prost(uint32, tag = "3")]
+    pub length: u32,
 }
 
 /// `RunPodSandbox`.
@@ -150,7 +198,7 @@ pub struct ImageSpec {
 }
 
 /// What is special to Linux in a container.
-#[derive(Clone, Copy, PartialEq, Message)]
+#[derive(Clone, PartialEq, Message)]
 pub struct LinuxContainerConfig {
     /// What it may do.
     #[prost(message, optional, tag = "2")]
@@ -158,11 +206,14 @@ pub struct LinuxContainerConfig {
 }
 
 /// What a container may do.
-#[derive(Clone, Copy, PartialEq, Message)]
+#[derive(Clone, PartialEq, Message)]
 pub struct LinuxContainerSecurityContext {
     /// Everything.
     #[prost(bool, tag = "2")]
     pub privileged: bool,
+    /// Its namespaces.
+    #[prost(message, optional, tag = "3")]
+    pub namespaces: Option<NamespaceOptions>,
 }
 
 /// `ContainerStatus`.

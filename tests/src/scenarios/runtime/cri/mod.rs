@@ -17,11 +17,11 @@ use crate::scenarios::netns;
 use call::Client;
 use messages::{
     ContainerConfig, ContainerMetadata, ContainerStatusRequest, ContainerStatusResponse,
-    CreateContainerRequest, ExecSyncRequest, ExecSyncResponse, Id, ImageSpec, ImageStatusRequest,
-    ImageStatusResponse, LinuxContainerConfig, LinuxContainerSecurityContext,
-    LinuxPodSandboxConfig, LinuxSandboxSecurityContext, Nothing, PodSandboxConfig,
-    PodSandboxMetadata, RunPodSandboxRequest, RuntimeStatusRequest, RuntimeStatusResponse,
-    StatusRequest, StatusResponse,
+    CreateContainerRequest, ExecSyncRequest, ExecSyncResponse, Id, IdMapping, ImageSpec,
+    ImageStatusRequest, ImageStatusResponse, LinuxContainerConfig, LinuxContainerSecurityContext,
+    LinuxPodSandboxConfig, LinuxSandboxSecurityContext, NamespaceOptions, Nothing,
+    PodSandboxConfig, PodSandboxMetadata, RunPodSandboxRequest, RuntimeStatusRequest,
+    RuntimeStatusResponse, StatusRequest, StatusResponse, UserNamespace,
 };
 
 const SOCKET: &str = "/run/containerd/containerd.sock";
@@ -31,6 +31,14 @@ const NETWORK: &str = "/etc/cni/net.d/10-scenario.conflist";
 
 /// The namespace of containerd that pods are in.
 const NAMESPACE: &str = "k8s.io";
+
+/// Whose namespaces are.
+const OF_POD: i32 = 0;
+const OF_CONTAINER: i32 = 1;
+const OF_NODE: i32 = 2;
+
+/// The first of the node's ids that a pod's user namespace has.
+const FIRST_ID: u32 = 1_000_000;
 
 /// A state of containers.
 const EXITED: i32 = 2;
@@ -59,6 +67,41 @@ pub struct Spec<'a> {
     pub sysctls: &'a [(&'a str, &'a str)],
     /// Whether there may be privileged containers in it.
     pub privileged: bool,
+    /// Whether it uses the node's network.
+    pub host_network: bool,
+    /// Whether it has a user namespace of its own.
+    pub user_namespace: bool,
+}
+
+impl Spec<'_> {
+    /// A pod that asks for nothing, and has no name yet.
+    pub const NOTHING: Spec<'static> = Spec {
+        name: "",
+        namespace: "",
+        uid: "",
+        sysctls: &[],
+        privileged: false,
+        host_network: false,
+        user_namespace: false,
+    };
+
+    fn namespaces(&self) -> NamespaceOptions {
+        let ids = IdMapping {
+            host_id: FIRST_ID,
+            container_id: 0,
+            length: 65_536,
+        };
+        NamespaceOptions {
+            network: if self.host_network { OF_NODE } else { OF_POD },
+            pid: OF_CONTAINER,
+            ipc: OF_POD,
+            user: self.user_namespace.then(|| UserNamespace {
+                mode: OF_POD,
+                uids: vec![ids],
+                gids: vec![ids],
+            }),
+        }
+    }
 }
 
 /// A pod, which is removed on drop with all that is in it.
@@ -140,7 +183,10 @@ impl Cri {
                 namespace: spec.namespace.to_owned(),
                 attempt: 0,
             }),
-            hostname: spec.name.to_owned(),
+            hostname: match spec.host_network {
+                true => String::new(),
+                false => spec.name.to_owned(),
+            },
             // As the kubelet does it.
             labels: [
                 ("io.kubernetes.pod.name", spec.name),
@@ -152,6 +198,7 @@ impl Cri {
             linux: Some(LinuxPodSandboxConfig {
                 cgroup_parent: self.cgroup_parent(spec.uid),
                 security_context: Some(LinuxSandboxSecurityContext {
+                    namespaces: Some(spec.namespaces()),
                     privileged: spec.privileged,
                 }),
                 sysctls: sysctls
@@ -228,6 +275,11 @@ impl Pod<'_> {
         }
     }
 
+    fn namespaces(&self) -> Option<NamespaceOptions> {
+        let linux = self.config.linux.as_ref()?;
+        linux.security_context.as_ref()?.namespaces.clone()
+    }
+
     fn start(&self, name: &str, privileged: bool, command: &[&str]) -> Result<String> {
         let request = CreateContainerRequest {
             pod_sandbox_id: self.id.clone(),
@@ -238,7 +290,10 @@ impl Pod<'_> {
                 image: Some(image_spec()),
                 command: command.iter().map(ToString::to_string).collect(),
                 linux: Some(LinuxContainerConfig {
-                    security_context: Some(LinuxContainerSecurityContext { privileged }),
+                    security_context: Some(LinuxContainerSecurityContext {
+                        privileged,
+                        namespaces: self.namespaces(),
+                    }),
                 }),
             }),
             sandbox_config: Some(self.config.clone()),
