@@ -283,24 +283,24 @@ impl Ledger {
             creation: Creation { at, author },
             initial,
         };
-        self.change(place, |namespace| {
-            namespace.begin(beginning);
+        let fits = self.change(place, |namespace| {
             namespace.learn_owner(event, &at);
+            namespace.begin(beginning)
         });
+        if !fits {
+            self.window.contradict(&event.trace.session);
+        }
     }
 
     fn destroy(&mut self, event: &Event, at: At) {
         if defect(event).is_some() {
             return;
         }
-        let place = Place::of(event);
-        // One of which nothing is known needs no room.
-        if self.places.contains_key(&place) || !place.is_unique() {
-            self.change(place, |namespace| {
-                namespace.learn_owner(event, &at);
-                namespace.end(at);
-            });
-        }
+        // Also where nothing else is known of it: that may come later.
+        self.change(Place::of(event), |namespace| {
+            namespace.learn_owner(event, &at);
+            namespace.end(at);
+        });
     }
 
     fn enter(&mut self, event: &Event, at: At) {

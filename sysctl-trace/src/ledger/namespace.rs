@@ -92,6 +92,11 @@ impl Lives {
     }
 }
 
+/// What tells which of two was later, also of two that were at the same moment.
+const fn rank(at: &At) -> (u64, u64) {
+    (at.boottime_ns, at.sequence)
+}
+
 impl Namespace {
     /// `forgotten_ns`: until when something of it may have been forgotten.
     pub(super) fn new(place: Place, forgotten_ns: Option<u64>) -> Self {
@@ -141,52 +146,78 @@ impl Namespace {
         told
     }
 
-    /// It came to be.
-    pub(super) fn begin(&mut self, beginning: Beginning) {
+    /// It came to be. Whether that fits what is known: a line that came twice may have been robbed of
+    /// something.
+    pub(super) fn begin(&mut self, beginning: Beginning) -> bool {
         let Beginning { creation, initial } = beginning;
-        let ns = creation.at.boottime_ns;
+        let at = creation.at;
+        if let Some(known) = self
+            .created
+            .as_mut()
+            .filter(|made| rank(&made.at) == rank(&at))
+        {
+            let mut fits = known.author == creation.author;
+            if known.author.is_none() {
+                known.author = creation.author;
+            }
+            match initial {
+                Some((key, initial)) => {
+                    let history = self.history(&key);
+                    fits &= history.initial.as_ref() == Some(&initial);
+                    history.initial = history.initial.take().or(Some(initial));
+                }
+                None => fits &= self.keys.values().all(|history| history.initial.is_none()),
+            }
+            return fits;
+        }
         match &mut self.lives {
             Some(lives) => {
-                let known_ns = lives.creation.as_ref().map(|made| made.at.boottime_ns);
-                if known_ns.is_some_and(|known_ns| known_ns >= ns) {
-                    return;
+                let known = lives.creation.as_ref().map(|made| rank(&made.at));
+                if known.is_some_and(|known| known >= rank(&at)) {
+                    return true;
                 }
                 lives.creation = Some(creation);
                 self.turn();
-                let is_of_the_last = self
+                if self
                     .created
                     .as_ref()
-                    .is_some_and(|made| made.at.boottime_ns == ns);
-                if !is_of_the_last {
-                    return;
+                    .is_none_or(|made| rank(&made.at) != rank(&at))
+                {
+                    return true;
                 }
             }
             None => {
                 // Two tracers may tell of it.
-                let rank = |at: &At| (at.boottime_ns, at.sequence);
                 let known = self.created.as_ref().map(|made| rank(&made.at));
-                if known.is_some_and(|known| known <= rank(&creation.at)) {
-                    return;
+                if known.is_some_and(|known| known <= rank(&at)) {
+                    return true;
                 }
                 self.created = Some(creation);
+                for history in self.keys.values_mut() {
+                    history.initial = None;
+                }
             }
         }
         if let Some((key, initial)) = initial {
             self.history(&key).initial = Some(initial);
         }
+        true
     }
 
     /// It ended.
     pub(super) fn end(&mut self, at: At) {
-        let later = |one: Option<At>| one.is_none_or(|one| one.boottime_ns < at.boottime_ns);
+        let later = |one: Option<At>| one.is_none_or(|one| rank(&one) < rank(&at));
         match &mut self.lives {
             Some(lives) => {
                 let [end, earlier] = &mut lives.ends;
+                let is_same =
+                    |one: Option<At>| one.is_some_and(|one| one.boottime_ns == at.boottime_ns);
                 if later(*end) {
-                    *earlier = end.replace(at);
-                } else if later(*earlier)
-                    && end.is_some_and(|end| end.boottime_ns != at.boottime_ns)
-                {
+                    let before = end.replace(at);
+                    if !is_same(before) {
+                        *earlier = before;
+                    }
+                } else if later(*earlier) && !is_same(*end) {
                     *earlier = Some(at);
                 }
                 self.turn();
@@ -214,12 +245,13 @@ impl Namespace {
         let (from_ns, destroyed) = lives.last();
         let is_its = |made: &&Creation| made.at.boottime_ns >= from_ns;
         let created = lives.creation.as_ref().filter(is_its).cloned();
-        if created != self.created {
+        let at = |made: &Option<Creation>| made.as_ref().map(|made| rank(&made.at));
+        if at(&created) != at(&self.created) {
             for history in self.keys.values_mut() {
                 history.initial = None;
             }
+            self.created = created;
         }
-        self.created = created;
         self.destroyed = destroyed;
         for history in self.keys.values_mut() {
             history.forget_before(from_ns);

@@ -288,6 +288,8 @@ impl Facts<'_> {
 }
 
 #[cfg(test)]
+mod damage_tests;
+#[cfg(test)]
 mod property_tests;
 #[cfg(test)]
 pub(crate) mod story;

@@ -389,3 +389,73 @@ fn a_namespace_that_is_gone() {
     );
     assert_eq!(story.told.last().unwrap().event.action, Action::EventsLost);
 }
+
+#[test]
+fn of_two_writes_that_overlap_the_one_that_ended_last_set_it() {
+    // Held up half-way, back to what was there before: by what it read itself, it changed nothing.
+    let story = Story::new()
+        .create()
+        .stall("runc", "4096", "sysctl(8)", "512");
+    for verdict in [recorded(&story.told), live(&story.told, "4096")] {
+        is_by(&verdict, "runc", Confidence::Observed, None);
+        let told = |text: &str| verdict.evidence.iter().any(|fact| fact.text.contains(text));
+        assert!(
+            told("wrote \"4096\"") && told("wrote \"512\""),
+            "{verdict:#?}"
+        );
+    }
+}
+
+#[test]
+fn a_recording_that_breaks_off_proves_something_as_of_a_moment() {
+    let told = Story::new().create().write("runc", "1024").told;
+    let mut ledger = Ledger::new(Limits::default());
+    told.iter().for_each(|event| ledger.take(event));
+    let verdict = verdict_of(&ledger, Held::default());
+    is_by(&verdict, "runc", Confidence::Observed, None);
+    assert_eq!(verdict.as_of, Some(told[2].timestamp));
+    assert!(
+        verdict
+            .sentence
+            .contains("netns 4026532281 as of 1970-01-01T00:00:00Z"),
+        "{}",
+        verdict.sentence
+    );
+}
+
+#[test]
+fn programs_of_namespaces_that_were_passed_over_hide_no_write_of_a_real_pod() {
+    let recording = include_str!("../../tests/recordings/min-lost.json");
+    let mut ledger = Ledger::new(Limits::default());
+    for line in recording.lines() {
+        ledger.take(&serde_json::from_str(line).unwrap());
+    }
+    let place = ledger
+        .namespaces()
+        .find(|namespace| namespace.keys.contains_key(KEY))
+        .unwrap()
+        .place;
+    let verdict = Verdict::of(&Facts {
+        key: KEY,
+        is_node: false,
+        seen: Some(Seen {
+            window: ledger.window(),
+            namespace: ledger.namespace(place),
+        }),
+        held: Held::default(),
+    });
+    is_by(&verdict, "runc", Confidence::Observed, None);
+    let Cause::Written(writer) = &verdict.cause else {
+        panic!("{verdict:#?}");
+    };
+    let requester = writer.requester.as_ref().unwrap();
+    assert_eq!(requester.source, RequesterSource::PodSecurityContext);
+    assert_eq!(requester.value, "777");
+    assert!(verdict.as_of.is_some());
+    let told = "the tracer lost 5 events since, none of which can hide a write";
+    let is_told = verdict
+        .evidence
+        .iter()
+        .any(|fact| fact.text.starts_with(told));
+    assert!(is_told, "{verdict:#?}");
+}

@@ -119,10 +119,20 @@ impl Story {
         self
     }
 
-    /// The tracer ends.
-    pub(crate) fn end(mut self) -> Self {
-        let last = self.told.len() as u64 + 1;
-        self.tell(Action::TraceEnd, samples::ended(last));
+    /// One begins, is held up, and ends last; meanwhile another writes.
+    pub(crate) fn stall(mut self, held_up: &str, asked: &str, other: &str, between: &str) -> Self {
+        let first = samples::write(between, &self.value, between);
+        let last = samples::write(asked, &self.value, asked);
+        self.value = asked.into();
+        self.tell(Action::SysctlWrite, by(other, first));
+        self.took_ns = 2 * STEP_NS;
+        self.tell(Action::SysctlWrite, by(held_up, last));
+        self
+    }
+
+    /// Nothing happens.
+    pub(crate) fn wait(mut self, steps: u64) -> Self {
+        self.now_ns += steps * STEP_NS;
         self
     }
 
