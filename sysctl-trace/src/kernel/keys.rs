@@ -181,6 +181,6 @@ impl Room {
 impl Drop for Room {
     fn drop(&mut self) {
         // Programs that are started later expect the limit that was there.
-        let _ = setrlimit(Resource::Nofile, self.before.clone());
+        let _ = setrlimit(Resource::Nofile, self.before);
     }
 }
