@@ -234,7 +234,7 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         number: 22,
-        name: "why: refused by docker, kube play",
+        name: "why: refused by docker",
         flavour: Flavour::Unified,
         deadline: Duration::from_secs(400),
         lacking: &[],
