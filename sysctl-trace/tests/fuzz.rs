@@ -1,0 +1,352 @@
+//! `why --from` over damaged recordings: bytes flipped, taken out, put in, lines swapped, repeated, cut.
+//!
+//! Whatever the damage, a file and a pipe give the same answer, and it never claims more than the
+//! undamaged recording does: of a stream that ends earlier, more than the undamaged one up to that
+//! moment. Damage that leaves whole events behind, with another value in a field, can't be seen in a
+//! stream without hashes; such cases are told by what the damaged lines say, and counted.
+//!
+//! `FUZZ_CASES` is how many cases there are, `FUZZ_SEED` where they begin.
+
+use std::{
+    env, fs,
+    io::{self, Write as _},
+    os::fd::AsRawFd as _,
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use sysctl_trace::{
+    answer::Answer, event::Event, inquiry::recorded, node::key::Keys, recording::Source,
+    target::Target, verdict::Confidence,
+};
+
+/// Cases of each run but those that say otherwise.
+const CASES: u64 = 300;
+/// Of so many cases one is also asked through the program.
+const PROGRAM_EVERY: u64 = 10;
+/// An answer may take so long; more without optimisation, on a machine that does other things too.
+const TIME_MAX: Duration = Duration::from_secs(if cfg!(debug_assertions) { 10 } else { 2 });
+const KEY: &str = "net.core.somaxconn";
+
+/// A recording, and whom to ask about.
+struct Original {
+    text: Vec<u8>,
+    targets: Vec<&'static str>,
+    events: Vec<Value>,
+}
+
+/// What was found of one question: answers, or why there are none.
+type Told = Result<Vec<Answer>, String>;
+
+/// Numbers that look like any others (splitmix64).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let number = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let number = (number ^ (number >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        number ^ (number >> 31)
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        (self.next() % end.max(1) as u64) as usize
+    }
+}
+
+#[test]
+fn damage_never_makes_an_answer_stronger() {
+    let number = |name, otherwise| {
+        let given = env::var(name).ok();
+        given.map_or(otherwise, |text| text.parse().expect("a number"))
+    };
+    let (cases, seed) = (number("FUZZ_CASES", CASES), number("FUZZ_SEED", 1));
+    let originals = originals();
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("damaged.json");
+    let (mut unseen, mut weaker, mut same, mut slowest) = (0, 0, 0, Duration::ZERO);
+    for case in seed..seed + cases {
+        let mut random = Random(case);
+        let original = &originals[random.below(originals.len())];
+        let damaged = damaged(&original.text, &mut random);
+        fs::write(&path, &damaged).expect("written");
+        let is_unseen = has_other_values(&damaged, &original.events);
+        unseen += u64::from(is_unseen);
+        for target in &original.targets {
+            let begun = Instant::now();
+            let by_file = ask(&path, target);
+            slowest = slowest.max(begun.elapsed());
+            let by_pipe = ask_pipe(&damaged, target);
+            assert_eq!(
+                shown(&by_file, &path),
+                shown(&by_pipe, Path::new("/proc")),
+                "case {case}, {target}: file and pipe differ"
+            );
+            if case % PROGRAM_EVERY == 0 {
+                through_the_program(&path, &damaged, target);
+            }
+            if is_unseen {
+                continue;
+            }
+            match by_file {
+                Ok(answers) => {
+                    for answer in &answers {
+                        let is_same = compare(answer, original, target, case);
+                        same += u64::from(is_same);
+                        weaker += u64::from(!is_same);
+                    }
+                }
+                Err(_) => weaker += 1,
+            }
+        }
+    }
+    assert!(slowest <= TIME_MAX, "an answer took {slowest:?}");
+    println!(
+        "{cases} cases: {same} answers stayed, {weaker} became weaker; in {unseen} cases whole events \
+         had other values, which can't be seen; the slowest answer took {slowest:?}"
+    );
+    assert!(cases < 100 || same > 0 && weaker > 0, "it tries nothing");
+}
+
+/// The recordings as they are, and as this release would write them.
+fn originals() -> Vec<Original> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recordings");
+    let all: [(&str, &[&str]); 4] = [
+        ("min-crio", &["shop/asked-guest", "node"]),
+        ("min-bad", &["shop/badvalue-guest", "node"]),
+        ("min-lost", &["shop/two-guest", "node"]),
+        (
+            "crio-kubelet",
+            &["default/plain-guest", "shop/asked-guest", "4026532298"],
+        ),
+    ];
+    let mut originals = Vec::new();
+    for (name, targets) in all {
+        let path = folder.join(name).with_extension("json");
+        let text = fs::read_to_string(path).expect("a recording");
+        originals.push(Original::new(text.clone(), targets));
+        originals.push(Original::new(as_written(&text), targets));
+    }
+    originals
+}
+
+impl Original {
+    fn new(text: String, targets: &[&'static str]) -> Self {
+        let values = text.lines().map(serde_json::from_str);
+        Self {
+            events: values.collect::<Result<_, _>>().expect("JSON"),
+            text: text.into_bytes(),
+            targets: targets.to_vec(),
+        }
+    }
+}
+
+/// In the order and spacing of the tracer's own lines, with an end.
+fn as_written(text: &str) -> String {
+    let mut out = String::new();
+    let mut last = None;
+    for line in text.lines() {
+        let event: Event = serde_json::from_str(line).expect("an event");
+        out.push_str(&serde_json::to_string(&event).expect("JSON"));
+        out.push('\n');
+        last = Some(event);
+    }
+    let last = serde_json::to_value(last.expect("a line")).expect("JSON");
+    let number = last["event"]["sequence"].as_u64().expect("a number") + 1;
+    let ns = last["event"]["boottime_ns"].as_u64().expect("a number") + 1_000_000_000;
+    let timestamp = last["@timestamp"].as_str().expect("a text");
+    let lost =
+        serde_json::json!({"ring_full": 0, "in_flight": 0, "probe_missed": 0, "unreadable": 0});
+    let end = serde_json::json!({
+        "@timestamp": timestamp,
+        "schema": last["schema"],
+        "event": {"kind": "event", "category": ["host"], "type": ["end"], "action": "trace-end",
+            "outcome": "success", "sequence": number, "boottime_ns": ns},
+        "host": last["host"],
+        "trace": {"session": last["trace"]["session"], "truncated": [],
+            "end": {"reason": "signal", "events": number, "lost": lost}},
+    });
+    let end: Event = serde_json::from_value(end).expect("an event");
+    out + &serde_json::to_string(&end).expect("JSON") + "\n"
+}
+
+fn damaged(text: &[u8], random: &mut Random) -> Vec<u8> {
+    let mut text = text.to_vec();
+    for _ in 0..1 + random.below(3) {
+        let at = random.below(text.len());
+        let len = 1 + random.below(40).min(text.len().saturating_sub(at + 1));
+        let byte = random.next().to_le_bytes()[0];
+        match random.below(9) {
+            0 => text[at] ^= 1 << random.below(8),
+            1 => text[at] = byte,
+            2 => drop(text.drain(at..(at + len).min(text.len()))),
+            3 => text.insert(at, byte),
+            4 => {
+                let range = text[at..(at + len).min(text.len())].to_vec();
+                let to = random.below(text.len());
+                text.splice(to..to, range);
+            }
+            5 => text.truncate(at),
+            6 => drop(text.drain(..at)),
+            change => lines_changed(&mut text, change, random),
+        }
+        if text.is_empty() {
+            text.push(b'\n');
+        }
+    }
+    text
+}
+
+/// Lines swapped, repeated or taken out.
+fn lines_changed(text: &mut Vec<u8>, change: usize, random: &mut Random) {
+    let mut lines: Vec<Vec<u8>> = text
+        .split_inclusive(|byte| *byte == b'\n')
+        .map(<[u8]>::to_vec)
+        .collect();
+    let (one, other) = (random.below(lines.len()), random.below(lines.len()));
+    match (change, random.below(3)) {
+        (7, 0) => lines.reverse(),
+        (7, _) => lines.swap(one, other),
+        (_, 0) => drop(lines.remove(one)),
+        (_, _) => lines.insert(other, lines[one].clone()),
+    }
+    *text = lines.concat();
+}
+
+/// Whether a line is a whole event that says something else than each line of the original.
+fn has_other_values(damaged: &[u8], originals: &[Value]) -> bool {
+    damaged.split(|byte| *byte == b'\n').any(|line| {
+        if serde_json::from_slice::<Event>(line).is_err() {
+            return false;
+        }
+        let Ok(value) = serde_json::from_slice::<Value>(line) else {
+            return false;
+        };
+        originals.iter().all(|original| conflicts(original, &value))
+    })
+}
+
+/// Whether a field that both have differs.
+fn conflicts(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Object(one), Value::Object(other)) => one.iter().any(|(name, value)| {
+            let other = other.get(name);
+            other.is_some_and(|other| conflicts(value, other))
+        }),
+        (Value::Array(one), Value::Array(other)) => {
+            one.len() != other.len()
+                || one
+                    .iter()
+                    .zip(other)
+                    .any(|(one, other)| conflicts(one, other))
+        }
+        (one, other) => one != other,
+    }
+}
+
+fn ask(path: &Path, target: &str) -> Told {
+    let target = Target::parse(target).expect("a target");
+    let keys = Keys::parse([KEY]).expect("a key");
+    match recorded::ask(&Source::File(path.to_owned()), &target, &keys, None) {
+        Ok(inquiry) => Ok(inquiry.answers()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn ask_pipe(text: &[u8], target: &str) -> Told {
+    let (reader, mut writer) = io::pipe().expect("a pipe");
+    let path = PathBuf::from(format!("/proc/self/fd/{}", reader.as_raw_fd()));
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            // Who asks may have seen enough.
+            let _ = writer.write_all(text);
+        });
+        let told = ask(&path, target);
+        drop(reader);
+        told
+    })
+}
+
+/// What can be compared: the JSON of the answers, or that there are none.
+fn shown(told: &Told, path: &Path) -> String {
+    match told {
+        Ok(answers) => serde_json::to_string(answers).expect("JSON"),
+        // Names of files differ.
+        Err(error) if error.contains(&*path.to_string_lossy()) => "an error".to_owned(),
+        Err(error) => error.clone(),
+    }
+}
+
+/// Whether an answer claims all that the undamaged recording does up to the same moment; panics where
+/// it claims more.
+fn compare(answer: &Answer, original: &Original, target: &str, case: u64) -> bool {
+    let verdict = &answer.verdict;
+    if verdict.confidence == Confidence::Unknown {
+        return false;
+    }
+    let whole = answers_up_to(original, target, None);
+    let like = |other: &Answer| {
+        let theirs = &other.verdict;
+        other.sysctl.value == answer.sysctl.value
+            && theirs.cause == verdict.cause
+            && theirs.confidence >= verdict.confidence
+    };
+    if whole.iter().any(like) {
+        return true;
+    }
+    // It may have been true at an earlier moment: the undamaged recording up to some line says so, as
+    // of that moment or a later one.
+    let moments = original.events.iter().map(|event| &event["@timestamp"]);
+    let as_of = |answer: &Answer| answer.verdict.as_of.map(|moment| moment.to_string());
+    let is_as_late = |other: &Answer| as_of(other) >= as_of(answer);
+    let is_earlier = moments
+        .filter_map(Value::as_str)
+        .flat_map(|moment| answers_up_to(original, target, Some(moment)))
+        .any(|other| like(&other) && is_as_late(&other));
+    assert!(
+        is_earlier || verdict.confidence == Confidence::Inferred,
+        "case {case}, {target}: stronger than the whole recording: {verdict:#?}"
+    );
+    false
+}
+
+/// The answers of the undamaged recording, up to a moment.
+fn answers_up_to(original: &Original, target: &str, moment: Option<&str>) -> Vec<Answer> {
+    let lines = original.text.split_inclusive(|byte| *byte == b'\n');
+    let is_meant =
+        |event: &Value| moment.is_none_or(|moment| event["@timestamp"].as_str() <= Some(moment));
+    let text: Vec<u8> = lines
+        .zip(&original.events)
+        .filter(|(_, event)| is_meant(event))
+        .flat_map(|(line, _)| line.to_vec())
+        .collect();
+    ask_pipe(&text, target).unwrap_or_default()
+}
+
+/// The program says the same of a file and of standard input, in any status but that of a panic.
+fn through_the_program(path: &Path, text: &[u8], target: &str) {
+    let run = |from: &str| {
+        let mut command =
+            assert_cmd::Command::cargo_bin("sysctl-trace").expect("the binary is built");
+        command
+            .env("NO_COLOR", "1")
+            .args(["why", target, KEY, "--json", "--from", from]);
+        if from == "-" {
+            command.write_stdin(text);
+        }
+        command.timeout(TIME_MAX * 5).output().expect("it runs")
+    };
+    let (file, pipe) = (run(&path.to_string_lossy()), run("-"));
+    for output in [&file, &pipe] {
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!said.contains("panicked"), "{said}");
+        assert!(
+            matches!(output.status.code(), Some(0 | 1 | 3)),
+            "{output:?}"
+        );
+    }
+    assert_eq!(file.status.code(), pipe.status.code());
+    assert_eq!(file.stdout, pipe.stdout);
+}
