@@ -7,7 +7,9 @@ use core::ptr::addr_of;
 
 use aya_ebpf::{helpers::generated::bpf_map_update_elem, macros::map, maps::LruHashMap};
 use sysctl_trace_ebpf::{
-    record::{ANCESTORS_MAX, Actor, CUT_ANCESTORS, CUT_CGROUP, CUT_EXECUTABLE, Span},
+    record::{
+        ANCESTORS_MAX, Actor, CUT_ANCESTORS, CUT_CGROUP, CUT_EXECUTABLE, Span, TASK_KERNEL_THREAD,
+    },
     settings::ABSENT,
 };
 
@@ -16,6 +18,8 @@ use crate::{
     kernel::{Address, Reach, at, read, setting},
 };
 
+/// `task.flags` of the kernel's own threads (PF_KTHREAD); the exec of a usermode helper clears it.
+const PF_KTHREAD: u32 = 0x0020_0000;
 /// Longest name of an executable that is recorded: as long as a file's may be (NAME_MAX).
 const EXECUTABLE_MAX: usize = 255;
 /// Longest name of one cgroup, with its NUL and one byte more, which no name has (NAME_MAX).
@@ -43,9 +47,7 @@ pub fn record_actor<R: Reach>(draft: &mut Draft) -> Option<()> {
     actor.start_boottime_ns = R::load(leader, setting!(offsets.task_start_boottime))?;
     actor.arg_start = arg_start::<R>(task).unwrap_or(0);
     actor.comm = comm::<R>(task)?;
-    actor.flags = 0;
-    actor.executable_inode = 0;
-    actor.executable_dev = 0;
+    actor.flags = flags::<R>(task);
     actor.user_inum = R::load(user_ns, setting!(offsets.user_namespace_inum)).unwrap_or(0);
     record_namespaces::<R>(task, actor);
 
@@ -54,6 +56,10 @@ pub fn record_actor<R: Reach>(draft: &mut Draft) -> Option<()> {
     record_cgroup::<R>(draft, task);
     draft.acted.actor.executable = executable::<R>(draft, task, CUT_EXECUTABLE);
     draft.acted.actor.executable_mnt_inum = draft.mount_inum();
+    (
+        draft.acted.actor.executable_inode,
+        draft.acted.actor.executable_dev,
+    ) = executable_identity::<R>(task);
     record_ancestors::<R>(draft, leader);
     draft.acted.actor.text_len = u32::from(draft.since(mark).len);
     Some(())
@@ -127,6 +133,30 @@ fn executable<R: Reach>(draft: &mut Draft, task: Address, cut: u32) -> Span {
     piece.span(&mut draft.acted.header.cut, cut)
 }
 
+/// What kind of task it is: the `TASK_` constants.
+#[inline(always)]
+fn flags<R: Reach>(task: Address) -> u32 {
+    match R::load::<u32>(task, setting!(offsets.task_flags)) {
+        Some(flags) if flags & PF_KTHREAD != 0 => TASK_KERNEL_THREAD,
+        Some(_) | None => 0,
+    }
+}
+
+/// Inode number and device of the file that a task executes; zeroes for kernel threads.
+#[inline(always)]
+fn executable_identity<R: Reach>(task: Address) -> (u64, u32) {
+    identity_of_file::<R>(task).unwrap_or((0, 0))
+}
+
+#[inline(always)]
+fn identity_of_file<R: Reach>(task: Address) -> Option<(u64, u32)> {
+    let file = executable_file::<R>(task)?;
+    let inode = R::load::<Address>(file, setting!(offsets.file_inode))?;
+    let block = R::load::<Address>(inode, setting!(offsets.inode_super_block))?;
+    let number = R::load::<u64>(inode, setting!(offsets.inode_number))?;
+    Some((number, R::load(block, setting!(offsets.super_block_dev))?))
+}
+
 #[inline(always)]
 fn executable_file<R: Reach>(task: Address) -> Option<Address> {
     let mm = R::load::<Address>(task, setting!(offsets.task_mm))?;
@@ -188,9 +218,8 @@ fn record_ancestors<R: Reach>(draft: &mut Draft, leader: Address) {
         ancestor.pid = pid;
         ancestor.executable = executable;
         ancestor.executable_mnt_inum = executable_mnt_inum;
-        ancestor.flags = 0;
-        ancestor.executable_inode = 0;
-        ancestor.executable_dev = 0;
+        ancestor.flags = flags::<R>(leader);
+        (ancestor.executable_inode, ancestor.executable_dev) = executable_identity::<R>(leader);
         ancestor.padding = 0;
         ancestor.start_boottime_ns =
             R::load(leader, setting!(offsets.task_start_boottime)).unwrap_or(0);

@@ -40,6 +40,7 @@ pub struct Settings {
 )]
 pub struct Offsets {
     pub task_tgid: u32,
+    pub task_flags: u32,
     pub task_pid: u32,
     pub task_start_boottime: u32,
     pub task_comm: u32,
@@ -72,6 +73,9 @@ pub struct Offsets {
     pub file_dentry: u32,
     pub file_mnt: u32,
     pub file_inode: u32,
+    pub inode_number: u32,
+    pub inode_super_block: u32,
+    pub super_block_dev: u32,
     /// Where the `vfsmount` that a path names lies within its `mount`.
     pub mount_mnt: u32,
     pub mount_mnt_ns: u32,

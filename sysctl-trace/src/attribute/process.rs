@@ -3,7 +3,9 @@
 //! All that identifies a process comes from the record. /proc adds its argument vector and the
 //! full path of its executable, once for each process image, and only if it is still that image.
 
+mod helper;
 mod look;
+mod node_file;
 
 use std::{
     collections::HashMap,
@@ -12,7 +14,7 @@ use std::{
 };
 
 use smol_str::{SmolStr, ToSmolStr};
-use sysctl_trace_ebpf::record::{self, ANCESTORS_MAX, CUT_CGROUP, Span};
+use sysctl_trace_ebpf::record::{self, ANCESTORS_MAX, CUT_CGROUP, Span, TASK_KERNEL_THREAD};
 use zerocopy::IntoBytes;
 
 use super::{
@@ -36,6 +38,7 @@ use crate::{
     tracer::Args,
 };
 use look::{Looked, look};
+use node_file::{FileId, NodeFiles};
 
 /// How many processes are remembered. When there are more, all are forgotten and read anew.
 const REMEMBERED_MAX: usize = 4096;
@@ -49,6 +52,7 @@ pub struct Processes {
     args: Args,
     known: HashMap<(u32, u32), Known>,
     images: HashMap<u32, Image>,
+    node_files: NodeFiles,
 }
 
 /// What /proc said of a process image when it was first seen.
@@ -115,6 +119,7 @@ impl Processes {
             args,
             known: HashMap::new(),
             images: HashMap::new(),
+            node_files: NodeFiles::default(),
         }
     }
 
@@ -144,10 +149,7 @@ impl Processes {
         let (process, cut) = self.read(deed);
         // Of a path that is cut the outer end is there, and the outermost container counts.
         let home = process.cgroup.as_ref().map(|path| self.homes.of(path));
-        let facts = Facts {
-            uid: deed.acted.actor.uid,
-            is_cgroup_whole: !deed.is_cut(CUT_CGROUP),
-        };
+        let facts = self.facts(deed, &process);
         let component = classify(&process, &facts, home.as_deref());
         if let Some(home) = &home
             && home.is_unsettled()
@@ -170,6 +172,32 @@ impl Processes {
             component: Arc::new(Rendered::new(component)),
             home,
             cut,
+        }
+    }
+
+    fn facts<'a>(&mut self, deed: &Deed<'a>, process: &Process) -> Facts<'a> {
+        let record = &deed.acted.actor;
+        let is_helper = record.flags & TASK_KERNEL_THREAD == 0
+            && above(record).first().is_some_and(is_kernel_thread);
+        let file = FileId {
+            inode: record.executable_inode,
+            dev: record.executable_dev,
+        };
+        // By their mount most are known to be the node's.
+        let is_from_elsewhere = support::sees_node_files()
+            && process.executable_mnt.is_some()
+            && process.executable_mnt != support::node_mnt_ns();
+        let name = process.executable_name.as_deref();
+        let is_node_file = is_from_elsewhere
+            && name.is_some_and(|name| {
+                let path = process.executable.as_deref();
+                self.node_files.has(file, name, path)
+            });
+        Facts {
+            record,
+            is_cgroup_whole: !deed.is_cut(CUT_CGROUP),
+            helper_setting: is_helper.then(|| helper::setting(process)).flatten(),
+            is_node_file,
         }
     }
 
@@ -260,24 +288,36 @@ impl Processes {
     }
 }
 
-/// Process id of the kernel thread that all others are children of.
-const KTHREADD: u32 = 2;
-
 /// What the record tells of a process beside what events say.
-struct Facts {
-    uid: u32,
+struct Facts<'a> {
+    record: &'a record::Actor,
     /// Whether its cgroup's path is all there.
     is_cgroup_whole: bool,
+    /// The setting that has the kernel start it.
+    helper_setting: Option<String>,
+    /// Whether its executable is the node's own file, though not by the node's own mount.
+    is_node_file: bool,
+}
+
+/// The processes above an actor.
+fn above(actor: &record::Actor) -> &[record::Ancestor] {
+    &actor.ancestors[..ANCESTORS_MAX.min(actor.ancestors_len as usize)]
+}
+
+const fn is_kernel_thread(ancestor: &record::Ancestor) -> bool {
+    ancestor.flags & TASK_KERNEL_THREAD != 0
 }
 
 /// What a process is.
-fn classify(process: &Process, facts: &Facts, home: Option<&Home>) -> Component {
+fn classify(process: &Process, facts: &Facts<'_>, home: Option<&Home>) -> Component {
     let node = support::node_mnt_ns();
     let is_on_node = |mnt: Option<u32>| Some(mnt? == node?);
     let ancestors: Vec<_> = process
         .ancestors
         .iter()
-        .map(|ancestor| Forebear {
+        .zip(above(facts.record))
+        .map(|(ancestor, record)| Forebear {
+            is_kernel_thread: is_kernel_thread(record),
             name: &ancestor.name,
             executable_name: ancestor.executable_name.as_deref(),
             executable_on_node: is_on_node(ancestor.executable_mnt),
@@ -286,7 +326,6 @@ fn classify(process: &Process, facts: &Facts, home: Option<&Home>) -> Component 
                 .is_some_and(|mnt| Some(mnt) != process.namespaces.mnt),
         })
         .collect();
-    let parent = process.parent.as_ref().map(|parent| parent.pid);
     let nowhere = Place::default();
     let container = home.and_then(Home::container);
     let kubernetes = home.and_then(Home::kubernetes);
@@ -296,8 +335,10 @@ fn classify(process: &Process, facts: &Facts, home: Option<&Home>) -> Component 
         executable_name: process.executable_name.as_deref(),
         executable: process.executable.as_deref(),
         args: process.args.as_deref(),
-        uid: facts.uid,
-        is_kernel_thread: process.pid == KTHREADD || parent == Some(KTHREADD),
+        uid: facts.record.uid,
+        is_kernel_thread: facts.record.flags & TASK_KERNEL_THREAD != 0,
+        helper_setting: facts.helper_setting.as_deref(),
+        is_node_file: facts.is_node_file,
         executable_on_node: is_on_node(process.executable_mnt),
         in_node_mnt: is_on_node(process.namespaces.mnt),
         place: home.map_or(&nowhere, Home::place),

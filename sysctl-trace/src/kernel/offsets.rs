@@ -5,7 +5,7 @@ use sysctl_trace_ebpf::settings::{ABSENT, IterKinds, Offsets};
 use super::btf::Btf;
 
 /// Names of all types that are looked at.
-pub const TYPES: [&str; 35] = [
+pub const TYPES: [&str; 37] = [
     "task_struct",
     "cred",
     "user_namespace",
@@ -19,6 +19,8 @@ pub const TYPES: [&str; 35] = [
     "mm_struct",
     "file",
     "dentry",
+    "inode",
+    "super_block",
     "mount",
     "css_set",
     "cgroup_subsys_id",
@@ -65,6 +67,7 @@ pub fn offsets(btf: &Btf<'_>) -> Result<Offsets, Missing> {
     let old_iter = btf.offset_of("iov_iter", "iter_type").is_none();
     Ok(Offsets {
         task_tgid: field("task_struct", "tgid")?,
+        task_flags: field("task_struct", "flags")?,
         task_pid: field("task_struct", "pid")?,
         task_start_boottime: field("task_struct", "start_boottime")?,
         task_comm: field("task_struct", "comm")?,
@@ -96,6 +99,9 @@ pub fn offsets(btf: &Btf<'_>) -> Result<Offsets, Missing> {
         mm_arg_start: field("mm_struct", "arg_start")?,
         file_dentry: field("file", "f_path.dentry")?,
         file_inode: field("file", "f_inode")?,
+        inode_number: field("inode", "i_ino")?,
+        inode_super_block: field("inode", "i_sb")?,
+        super_block_dev: field("super_block", "s_dev")?,
         file_mnt: field("file", "f_path.mnt")?,
         mount_mnt: field("mount", "mnt")?,
         mount_mnt_ns: field("mount", "mnt_ns")?,

@@ -128,6 +128,15 @@ pub fn node_mnt_ns() -> Option<u32> {
     *NODE
 }
 
+/// Whether this process is in the node's mount namespace, so that paths lead to the node's files.
+pub fn sees_node_files() -> bool {
+    static OWN: LazyLock<bool> = LazyLock::new(|| {
+        let own = fs::metadata("/proc/self/ns/mnt").ok();
+        own.is_some_and(|own| u32::try_from(own.ino()).ok() == node_mnt_ns())
+    });
+    *OWN
+}
+
 /// Which of these are not in effect.
 pub fn missing(wanted: &[Capability]) -> Vec<Capability> {
     let has = |capability| caps::has_cap(None, CapSet::Effective, capability).unwrap_or(false);

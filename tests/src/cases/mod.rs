@@ -10,6 +10,7 @@ mod drift;
 mod ending;
 mod environment;
 mod exactness;
+mod helper;
 mod nested;
 mod netns_enter;
 mod recorder;
@@ -109,6 +110,12 @@ pub const CASES: &[Case] = &[
         kernels: Kernels::All,
         deadline: Duration::from_secs(120),
         run: nested::run,
+    },
+    Case {
+        name: "usermode-helper",
+        kernels: Kernels::All,
+        deadline: Duration::from_secs(90),
+        run: helper::run,
     },
     Case {
         name: "doctor",

@@ -99,8 +99,8 @@ pub fn run(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// The tool's answer.
-fn why(options: &[&str]) -> Result<Value> {
+/// The tool's answer about the node's value.
+pub fn why(options: &[&str]) -> Result<Value> {
     let mut command = Command::new(PROGRAM);
     command
         .args(["why", "--json"])

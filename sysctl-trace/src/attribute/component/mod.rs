@@ -36,8 +36,12 @@ pub struct Subject<'a> {
     pub args: Option<&'a [String]>,
     /// Effective user, as the initial user namespace numbers it.
     pub uid: u32,
-    /// It is a thread of the kernel, not of any process.
+    /// It is a thread of the kernel, not of any process: the kernel says so.
     pub is_kernel_thread: bool,
+    /// The setting that names this program as one that the kernel starts, where there is one.
+    pub helper_setting: Option<&'a str>,
+    /// Whether the executable is the node's own file, that only root can write, by device and inode.
+    pub is_node_file: bool,
     /// Whether the mount that the executable was opened from belongs to the node's own mount
     /// namespace. Absent where that is not known, and where the mount belongs to no namespace:
     /// memory files and the clones that OCI runtimes make of themselves.
@@ -66,6 +70,8 @@ pub struct Forebear<'a> {
     pub executable_name: Option<&'a str>,
     /// As [`Subject::executable_on_node`].
     pub executable_on_node: Option<bool>,
+    /// As [`Subject::is_kernel_thread`].
+    pub is_kernel_thread: bool,
     /// Whether the mount that its executable was opened from belongs to another mount namespace
     /// than the one that the process itself is in.
     pub is_outside: bool,
@@ -73,6 +79,14 @@ pub struct Forebear<'a> {
 
 /// What a process is. Total: what no rule knows is a program of the node or of a container.
 pub fn component(subject: &Subject<'_>) -> Component {
+    let mut subject = *subject;
+    // A service with private mounts, or `ip netns exec`: another mount of the same file. A container
+    // may have files of the node too, and is told apart by where it has them from.
+    let may_be_contained = subject.contained().is_some() || !subject.place.candidates.is_empty();
+    if subject.is_node_file && !may_be_contained {
+        subject.executable_on_node = Some(true);
+    }
+    let subject = &subject;
     let mut found = by_rules(subject);
     if !subject.is_place_whole && !subject.is_kernel_thread && subject.contained().is_none() {
         found.confidence = Sureness::Inferred;
@@ -87,6 +101,42 @@ fn by_rules(subject: &Subject<'_>) -> Component {
         let evidence = vec!["it is a kernel thread".to_owned()];
         return verdict("kernel", Sureness::Observed, evidence);
     }
+    if let Some(helper) = helper(subject) {
+        return helper;
+    }
+    let mut found = by_place(subject);
+    found.evidence.extend(below_helper(subject));
+    found
+}
+
+/// A program that the kernel starts by itself: to take a core dump, to load a module.
+fn helper(subject: &Subject<'_>) -> Option<Component> {
+    let parent = subject.ancestors.first()?;
+    if !parent.is_kernel_thread {
+        return None;
+    }
+    let mut evidence = subject.names_evidence();
+    evidence.push(format!(
+        "a thread of the kernel started it: {}",
+        parent.name
+    ));
+    evidence.extend(subject.helper_setting.map(ToOwned::to_owned));
+    Some(verdict("usermodehelper", Sureness::Observed, evidence))
+}
+
+/// What is said of a process that such a program started.
+fn below_helper(subject: &Subject<'_>) -> Option<String> {
+    let mut pairs = subject.ancestors.windows(2);
+    pairs.find_map(|pair| match pair {
+        [helper, kernel] if kernel.is_kernel_thread && !helper.is_kernel_thread => Some(format!(
+            "below a usermode helper, which the kernel started: {}",
+            helper.executable_name.unwrap_or(helper.name)
+        )),
+        _ => None,
+    })
+}
+
+fn by_place(subject: &Subject<'_>) -> Component {
     if let Some(step) = engine::step(subject) {
         return Component {
             stage: Some(step.stage),
@@ -270,7 +320,8 @@ impl<'a> Subject<'a> {
             self.executable
                 .is_some_and(|path| SYSTEM_FOLDERS.iter().any(|folder| path.starts_with(folder)))
         };
-        if self.executable_on_node == Some(true) && (self.uid == 0 || is_system_file()) {
+        let is_sure = || self.uid == 0 || self.is_node_file || is_system_file();
+        if self.executable_on_node == Some(true) && is_sure() {
             Sureness::Observed
         } else {
             Sureness::Inferred
@@ -279,6 +330,7 @@ impl<'a> Subject<'a> {
 
     fn executable_evidence(&self, executable: &str) -> String {
         let origin = match self.executable_on_node {
+            Some(true) if self.is_node_file => ", the node's own file",
             Some(true) => ", from the node's file system",
             Some(false) => ", not from the node's file system",
             None => "",

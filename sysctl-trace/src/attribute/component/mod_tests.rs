@@ -19,6 +19,8 @@ struct Case {
     args: Option<Vec<String>>,
     uid: u32,
     is_kernel_thread: bool,
+    helper_setting: Option<&'static str>,
+    is_node_file: bool,
     on_node: Option<bool>,
     in_node_mnt: Option<bool>,
     path: String,
@@ -35,6 +37,7 @@ const fn ancestor(name: &'static str, on_node: Option<bool>) -> Forebear<'static
         name,
         executable_name: Some(name),
         executable_on_node: on_node,
+        is_kernel_thread: false,
         is_outside: matches!(on_node, Some(true)),
     }
 }
@@ -49,6 +52,8 @@ fn case(name: &'static str) -> Case {
         args: None,
         uid: 0,
         is_kernel_thread: false,
+        helper_setting: None,
+        is_node_file: false,
         on_node: Some(true),
         in_node_mnt: Some(true),
         path: "/system.slice/ssh.service".into(),
@@ -99,6 +104,8 @@ impl Case {
             args: self.args.as_deref(),
             uid: self.uid,
             is_kernel_thread: self.is_kernel_thread,
+            helper_setting: self.helper_setting,
+            is_node_file: self.is_node_file,
             executable_on_node: self.on_node,
             in_node_mnt: self.in_node_mnt,
             place: &place,
@@ -131,6 +138,45 @@ impl Case {
     fn inferred(&self, name: &str) -> Component {
         self.gives(name, None, Sureness::Inferred)
     }
+}
+
+/// The kernel's thread that starts programs.
+const KTHREADD: Forebear<'static> = Forebear {
+    executable_name: None,
+    executable_on_node: None,
+    is_kernel_thread: true,
+    ..ancestor("kthreadd", None)
+};
+
+#[test]
+fn a_program_that_the_kernel_starts_is_not_the_kernel() {
+    const SETTING: &str = "kernel.core_pattern names it";
+    let helper = case("prog")
+        .below([KTHREADD])
+        .with(|case| case.helper_setting = Some(SETTING));
+    let found = helper.observed("usermodehelper");
+    assert!(found.evidence.iter().any(|fact| fact.contains("kthreadd")));
+    assert_eq!(found.evidence.last().unwrap(), SETTING);
+    // What it starts is an ordinary program.
+    let child = case("sysctl").below([ancestor("prog", Some(true)), KTHREADD]);
+    let found = child.observed("sysctl(8)");
+    assert!(found.evidence.last().unwrap().contains("usermode helper"));
+}
+
+#[test]
+fn a_sandboxed_service_runs_the_nodes_own_file() {
+    let service = case("systemd-networkd")
+        .opened("systemd-networkd", Some(false))
+        .with(|case| {
+            case.uid = 998;
+            case.in_node_mnt = Some(false);
+        });
+    service.gives("systemd-networkd", None, Sureness::Inferred);
+    let proven = service.with(|case| case.is_node_file = true);
+    proven.observed("systemd-networkd");
+    // A container's process does not become the node's by it.
+    let contained = proven.contained();
+    contained.gives("container-process", None, Sureness::Observed);
 }
 
 #[test]
@@ -613,6 +659,7 @@ proptest! {
         let mut ancestors: Vec<_> = above
             .into_iter()
             .map(|(name, executable, executable_on_node)| Forebear {
+                is_kernel_thread: false,
                 name,
                 executable_name: Some(executable),
                 executable_on_node,
