@@ -164,7 +164,13 @@ impl Namespace {
                 Some((key, initial)) => {
                     let history = self.history(&key);
                     fits &= history.initial.as_ref() == Some(&initial);
-                    history.initial = history.initial.take().or(Some(initial));
+                    history.initial = Some(match history.initial.take() {
+                        Some(known) => Initial {
+                            node: known.node.or(initial.node),
+                            ..known
+                        },
+                        None => initial,
+                    });
                 }
                 None => fits &= self.keys.values().all(|history| history.initial.is_none()),
             }
