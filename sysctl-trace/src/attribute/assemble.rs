@@ -25,16 +25,14 @@ use super::{
 use crate::{
     decode::{Deed, EnteredBy, Record, decimal, dotted, slashed, value, value_kind, value_type},
     event::{
-        Action, Category, Class, Error, Event, Host, Kind, Lost, Netns, NetnsId, Outcome, Schema,
-        Sysctl, Table, Trace, Type, ValueType,
+        Action, Category, Class, Error, Event, Host, Kind, Lost, Netns, NetnsId, Outcome,
+        SOMAXCONN, Schema, Sysctl, Table, Trace, Type, ValueType,
     },
     kernel::handlers,
     rendered::Rendered,
     time::Clock,
 };
 
-/// The key that every new namespace is told with.
-pub const SOMAXCONN: &str = "net.core.somaxconn";
 const SOMAXCONN_PATH: &str = "net/core/somaxconn";
 
 /// What is the same for all events of a run, and the processes seen in it.

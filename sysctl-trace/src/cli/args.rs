@@ -4,7 +4,11 @@ use std::{ffi::OsString, path::PathBuf, sync::LazyLock};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::{attribute::assemble, event::SCHEMA_VERSION, recorder::SOCKET, tracer};
+use crate::{
+    event::{SCHEMA_VERSION, SOMAXCONN},
+    recorder::SOCKET,
+    tracer,
+};
 
 static VERSION: LazyLock<String> = LazyLock::new(|| {
     format!(
@@ -102,7 +106,7 @@ pub struct Why {
     #[arg(value_name = "TARGET")]
     pub target: String,
     /// The key, as net.core.somaxconn or net/core/somaxconn; * ? [a-z] {a,b} for several
-    #[arg(value_name = "KEY", default_value = assemble::SOMAXCONN)]
+    #[arg(value_name = "KEY", default_value = SOMAXCONN)]
     pub key: String,
     /// Ask a recording, written by --json, instead of this node; - is standard input
     #[arg(long, value_name = "FILE", conflicts_with = "socket")]
@@ -124,7 +128,7 @@ pub struct Why {
 #[derive(Debug, clap::Args)]
 pub struct Ls {
     /// The keys, as net.core.somaxconn or net/core/somaxconn; * ? [a-z] {a,b} for several
-    #[arg(value_name = "KEY", default_values_t = [assemble::SOMAXCONN.to_owned()])]
+    #[arg(value_name = "KEY", default_values_t = [SOMAXCONN.to_owned()])]
     pub keys: Vec<String>,
     /// Only what differs from the node's own namespace
     #[arg(long)]
@@ -188,7 +192,7 @@ pub struct Recorder {
     #[arg(long, value_name = "DURATION", default_value = "60s")]
     pub reconcile: String,
     /// A key below net. to compare so; may be given again
-    #[arg(long, value_name = "KEY", default_value = assemble::SOMAXCONN)]
+    #[arg(long, value_name = "KEY", default_value = SOMAXCONN)]
     pub reconcile_key: Vec<String>,
 }
 

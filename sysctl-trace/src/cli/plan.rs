@@ -8,9 +8,8 @@ use globset::{Glob, GlobBuilder};
 use jiff::SignedDuration;
 
 use crate::{
-    attribute::assemble::SOMAXCONN,
     cli::{args, size},
-    event::Action,
+    event::{Action, SOMAXCONN},
     filter::{self, Globs, Sign, Values},
     node::key::{Key, Keys},
     recorder::reader::KEYS_MAX,

@@ -25,6 +25,9 @@ use crate::{rendered::Rendered, time::Moment};
 /// Version of the event schema: `major.minor`.
 pub const SCHEMA_VERSION: &str = "1.3";
 
+/// The key that every new network namespace is told with.
+pub const SOMAXCONN: &str = "net.core.somaxconn";
+
 /// One line of the stream.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "sysctl-trace event")]

@@ -10,7 +10,7 @@ use super::{
     At, Passed, Place,
     flaw::{Defect, Flaw, Hidden, Kind, Kinds, Unusable, minor},
 };
-use crate::event::{Action, Event, Lost};
+use crate::event::{Action, Event, Lost, SOMAXCONN};
 
 /// Loss is told within this time, in nanoseconds: tracers look for it twice a second. Events come in
 /// the order of their numbers to within this time, too.
@@ -293,9 +293,8 @@ impl Session {
         let filters = self.start.as_ref().and_then(|start| start.filters.as_ref());
         filters.is_some_and(|filters| {
             // Creations have this key.
-            let made = crate::attribute::assemble::SOMAXCONN;
             let sees_creations = matter.hidden == Hidden::Change && matter.place.is_unique();
-            passes(filters, matter.key) && (sees_creations || passes(filters, made))
+            passes(filters, matter.key) && (sees_creations || passes(filters, SOMAXCONN))
         })
     }
 

@@ -11,6 +11,7 @@ use super::{
     words::{asks_for, name},
 };
 use crate::{
+    attribute::requester::Unasked,
     event::{Owner, Requester, RequesterSource},
     ledger::{Author, Entry, History, Write, is_same},
 };
@@ -223,7 +224,29 @@ fn written(facts: &Facts<'_>, write: &Write) -> Vec<Finding> {
             why: wrote,
         }),
     }
+    if asked.is_none() && write.unasked == Unasked::Specification {
+        // It applies what others ask for, and nothing of its own.
+        for finding in &mut chain {
+            finding.finding = Found::PassedItOn;
+            finding.why.push_str("; for whom is not known");
+        }
+    }
     chain
+}
+
+/// Who may have handed a value down to the one that wrote it, where what the specification asks for is
+/// not known.
+fn may_have_passed_on(suspect: Suspect, facts: &Facts<'_>, write: &Write) -> bool {
+    if facts.requester(write).is_some() || write.unasked != Unasked::Specification {
+        return false;
+    }
+    match (Suspect::engine(runtime(facts)), suspect) {
+        (Some(Suspect::Dockerd), Suspect::Dockerd | Suspect::Containerd) => true,
+        (Some(Suspect::Dockerd), _) => false,
+        (Some(_), Suspect::Kubelet) => true,
+        (Some(engine), suspect) => engine == suspect,
+        (None, _) => false,
+    }
 }
 
 /// Where a value is asked for, and who hands it down from there to the one that writes.
@@ -324,6 +347,10 @@ fn beside_write(suspect: Suspect, facts: &Facts<'_>, write: &Write) -> (Found, S
     }
     if suspect == Suspect::Specification {
         return specification::beside_write(facts, write);
+    }
+    if may_have_passed_on(suspect, facts, write) {
+        let why = "may have passed it on: what was asked for is not known";
+        return (Found::CannotSay, why.to_owned());
     }
     (Found::Eliminated, untouched(suspect, facts))
 }
