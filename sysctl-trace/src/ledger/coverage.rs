@@ -339,6 +339,7 @@ impl Window {
                     Kind::Missing(_)
                     | Kind::NotUnderstood(_)
                     | Kind::NoTracer
+                    | Kind::BirthsUnwatched
                     | Kind::Unusable(_)
                     | Kind::Contradiction
                     | Kind::Filtered
@@ -350,6 +351,7 @@ impl Window {
             other @ (Kind::Missing(_)
             | Kind::NotUnderstood(_)
             | Kind::NoTracer
+            | Kind::BirthsUnwatched
             | Kind::Unusable(_)
             | Kind::Contradiction
             | Kind::Filtered

@@ -399,6 +399,50 @@ fn a_filter_of_keys_leaves_the_rest_whole() {
 }
 
 #[test]
+fn a_filter_of_keys_must_let_pass_what_reaches_the_key() {
+    let of = |key: &'static str, values: &[&str]| {
+        let window = window([at(filtered("key", values), 1, 10), ended(2, 30)]);
+        let asked = Since {
+            key,
+            ..since(10, Some(20))
+        };
+        window.flaw(&asked).map(|flaw| flaw.kind)
+    };
+    let key = "net.ipv6.conf.d0.disable_ipv6";
+    assert_eq!(of(key, &[key]), Some(Kind::Filtered));
+    assert_eq!(of(key, &["net.ipv6.conf.d0.*"]), Some(Kind::Filtered));
+    assert_eq!(of(key, &[key, "net.ipv6.conf.all.disable_ipv6"]), None);
+    assert_eq!(of(key, &["net.ipv6.*"]), None);
+    assert_eq!(of("vm.dirty_ratio", &["vm.dirty_ratio"]), Some(Kind::Filtered));
+    assert_eq!(of("vm.dirty_ratio", &["vm.dirty_*"]), None);
+    let forward = "net.ipv4.ip_forward";
+    assert_eq!(of(forward, &[forward]), Some(Kind::Filtered));
+    let all = [forward, "net.ipv4.conf.all.forwarding"];
+    assert_eq!(of(forward, &all), None);
+}
+
+#[test]
+fn keys_that_may_begin_again_must_be_watched_for() {
+    let of = |key: &'static str, left_out: &[Action]| {
+        let mut start = at(samples::started(), 1, 10);
+        let is_kept = |action: &Action| !left_out.contains(action);
+        start.trace.watched.retain(is_kept);
+        let asked = Since {
+            key,
+            ..since(10, Some(20))
+        };
+        let window = window([start, ended(2, 30)]);
+        window.flaw(&asked).map(|flaw| flaw.kind)
+    };
+    let of_device = "net.ipv4.conf.eth0.rp_filter";
+    assert_eq!(of(of_device, &[]), None);
+    for action in [Action::SysctlRegister, Action::SysctlUnregister] {
+        assert_eq!(of(of_device, &[action]), Some(Kind::BirthsUnwatched));
+        assert_eq!(of(KEY, &[action]), None);
+    }
+}
+
+#[test]
 fn any_other_filter_may_hide_a_write() {
     for option in ["comm", "pid", "container"] {
         let window = window([at(filtered(option, &["runc"]), 1, 10), ended(2, 30)]);

@@ -31,6 +31,8 @@ pub enum Kind {
     NotUnderstood(u64),
     /// No tracer ran.
     NoTracer,
+    /// The tracer did not watch for keys that begin and end, and this is one that may.
+    BirthsUnwatched,
     /// An event lacks what it would need to count.
     Unusable(Defect),
     /// Lines of one run of a tracer contradict each other.

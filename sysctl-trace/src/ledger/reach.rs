@@ -1,10 +1,13 @@
 //! Which other keys a write reaches. Some functions of the kernel that handle writes to one key change
 //! others, too; nothing is written to these.
 //!
-//! The rules are those of the kernel's source, 5.10 to 7.3. Looked at were the handlers of net/ipv4
-//! (devinet, route, sysctl_net_ipv4), net/ipv6 (addrconf, ndisc, route), net/core (neighbour,
-//! sysctl_net_core), net/netfilter, net/bridge, net/mptcp, net/sctp, mm (page-writeback, util, hugetlb,
-//! page_alloc), kernel (watchdog, sched, events, hung_task, ipc) and fs.
+//! The rules are those of the kernel's source. Read for them were `inet_forward_change` and
+//! `devinet_copy_dflt_conf` (net/ipv4/devinet.c), `addrconf_fixup_forwarding`, `addrconf_disable_ipv6`,
+//! `addrconf_fixup_linkdown`, `addrconf_sysctl_addr_gen_mode` and `addrconf_sysctl_stable_secret`
+//! (net/ipv6/addrconf.c), `neigh_copy_dflt_parms` and `proc_unres_qlen` (net/core/neighbour.c), and the
+//! handlers of `dirty_*` (mm/page-writeback.c) and `overcommit_*` (mm/util.c). The rules for watchdogs,
+//! huge pages, MPTCP, congestion control, conntrack and routes were not compared with the source, and
+//! there may be other keys that reach some.
 
 use std::borrow::Cow;
 
@@ -127,6 +130,31 @@ const WATCHDOGS: [&str; 3] = [
     "kernel.soft_watchdog",
 ];
 
+/// Other keys whose reach goes by their names alone.
+const PAIRED: [&str; 10] = [
+    IPV4_FORWARD,
+    IPV4_FORWARDING,
+    "net.ipv4.tcp_congestion_control",
+    "net.ipv4.tcp_allowed_congestion_control",
+    "net.mptcp.path_manager",
+    "net.mptcp.pm_type",
+    "net.nf_conntrack_max",
+    "net.netfilter.nf_conntrack_max",
+    "vm.nr_hugepages",
+    "vm.nr_hugepages_mempolicy",
+];
+
+const IPV4_FORWARD: &str = "net.ipv4.ip_forward";
+const IPV4_FORWARDING: &str = "net.ipv4.conf.all.forwarding";
+
+/// Folders with a folder for each device, one for all, and one that new devices begin with.
+const DEVICE_FOLDERS: [&str; 4] = [
+    "net.ipv4.conf.",
+    "net.ipv6.conf.",
+    "net.ipv4.neigh.",
+    "net.ipv6.neigh.",
+];
+
 /// Of `net.ipv6.conf.all`, those that are set for every device.
 const IPV6_FANNING: [&str; 4] = [
     "forwarding",
@@ -164,6 +192,44 @@ pub fn is_reachable(key: &str) -> bool {
         .contains(&key)
         || key.ends_with(".route.gc_min_interval")
         || key.ends_with(".route.gc_min_interval_ms")
+}
+
+/// The keys a write to which may reach this one.
+pub fn reaching(key: &str) -> impl Iterator<Item = String> {
+    let pairs = RESETTING
+        .into_iter()
+        .flat_map(|(one, other, _)| [one, other]);
+    let fixed = pairs.chain(WATCHDOGS).chain(PAIRED);
+    let mut others: Vec<String> = fixed.map(str::to_owned).collect();
+    let folder = DEVICE_FOLDERS
+        .into_iter()
+        .find(|folder| key.starts_with(folder));
+    if let Some(folder) = folder
+        && let Some((device, name)) = device(key, folder)
+    {
+        for device in ["all", "default", device] {
+            let names = spellings(name)
+                .into_iter()
+                .chain(["stable_secret".to_owned(), "forwarding".to_owned()]);
+            others.extend(names.map(|name| format!("{folder}{device}.{name}")));
+        }
+    }
+    others.extend(spellings(key));
+    others.sort_unstable();
+    others.dedup();
+    others
+        .into_iter()
+        .filter(|other| rule(other, key).is_some())
+}
+
+/// Names that a value has in other units, and the name itself.
+fn spellings(name: &str) -> Vec<String> {
+    let units = ["_ms", "_bytes"];
+    let shorter = units.iter().filter_map(|unit| name.strip_suffix(unit));
+    let mut all: Vec<String> = shorter.map(str::to_owned).collect();
+    all.extend(units.iter().map(|unit| format!("{name}{unit}")));
+    all.push(name.to_owned());
+    all
 }
 
 fn rule(written: &str, reached: &str) -> Option<Rule> {
@@ -230,16 +296,14 @@ fn device<'a>(key: &'a str, folder: &str) -> Option<(&'a str, &'a str)> {
 
 fn of_ipv4(written: &str, reached: &str) -> Option<Rule> {
     const FOLDER: &str = "net.ipv4.conf.";
-    const FORWARD: &str = "net.ipv4.ip_forward";
-    const FORWARDING: &str = "net.ipv4.conf.all.forwarding";
-    if reached == FORWARD {
-        return (written == FORWARDING).then_some(Rule::always(Effect::Same));
+    if reached == IPV4_FORWARD {
+        return (written == IPV4_FORWARDING).then_some(Rule::always(Effect::Same));
     }
     let (to, name) = device(reached, FOLDER)?;
-    if written == FORWARD && reached == FORWARDING {
+    if written == IPV4_FORWARD && reached == IPV4_FORWARDING {
         return Some(Rule::always(Effect::Same));
     }
-    if written == FORWARD || written == FORWARDING {
+    if written == IPV4_FORWARD || written == IPV4_FORWARDING {
         // inet_forward_change, which is called where the value changes.
         return match (to, name) {
             ("all", "accept_redirects") => Some(Rule::on_change(Effect::Opposes)),
@@ -262,6 +326,13 @@ fn of_ipv6(written: &str, reached: &str) -> Option<Rule> {
     if from == "all" && own == name && IPV6_FANNING.contains(&own) {
         return Some(Rule::always(Effect::Fans));
     }
+    // Since force_forwarding is there, forwarding of all takes it away from all.
+    if from == "all"
+        && name == "force_forwarding"
+        && (own == "forwarding" || (own == name && to != from))
+    {
+        return Some(Rule::always(Effect::May));
+    }
     let is_secret = (own, name) == ("stable_secret", "addr_gen_mode");
     let is_told = from == to && from != "default" || from == "default" && to != "all" && to != from;
     // IN6_ADDR_GEN_MODE_STABLE_PRIVACY
@@ -274,8 +345,14 @@ fn of_neighbours(written: &str, reached: &str) -> Option<Rule> {
         .find(|folder| written.starts_with(folder))?;
     let (from, own) = device(written, folder)?;
     let (_, name) = device(reached, folder)?;
-    let is_copied = from == "default" && own == name && !own.starts_with("gc_");
-    is_copied.then_some(Rule::always(Effect::MayCopy))
+    if from != "default" || own.starts_with("gc_") {
+        return None;
+    }
+    if own == name {
+        return Some(Rule::always(Effect::MayCopy));
+    }
+    let is_one_value = spellings(own).iter().any(|spelling| spelling == name);
+    is_one_value.then_some(Rule::always(Effect::May))
 }
 
 /// What is known of a namespace for a question about one of its keys: the present life of the key, with

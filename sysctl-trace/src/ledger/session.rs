@@ -8,7 +8,8 @@ use smol_str::SmolStr;
 
 use super::{
     At, Passed, Place,
-    flaw::{Defect, Flaw, Hidden, Kind, Kinds, Unusable, minor},
+    flaw::{Defect, Flaw, Hidden, Kind, Kinds, Unusable, may_be_born_again, minor},
+    reach::reaching,
 };
 use crate::event::{Action, Event, Lost, SOMAXCONN};
 
@@ -294,7 +295,18 @@ impl Session {
         filters.is_some_and(|filters| {
             // Creations have this key.
             let sees_creations = matter.hidden == Hidden::Change && matter.place.is_unique();
-            passes(filters, matter.key) && (sees_creations || passes(filters, SOMAXCONN))
+            passes(filters, matter.key)
+                && reaching(matter.key).all(|key| passes(filters, &key))
+                && (sees_creations || passes(filters, SOMAXCONN))
+        })
+    }
+
+    /// Whether it tells when keys begin and end.
+    fn sees_births(&self) -> bool {
+        self.start.as_ref().is_some_and(|start| {
+            [Action::SysctlRegister, Action::SysctlUnregister]
+                .iter()
+                .all(|action| start.watched.contains(action))
         })
     }
 
@@ -315,6 +327,9 @@ impl Session {
             .is_none_or(|start| start.filters.is_none())
         {
             flaws.push(whole(Kind::NoStart));
+        }
+        if may_be_born_again(matter.key) && !self.sees_births() {
+            flaws.push(whole(Kind::BirthsUnwatched));
         }
         if !matter.is_live {
             self.holes(&mut flaws);

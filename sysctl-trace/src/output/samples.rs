@@ -187,6 +187,8 @@ pub(crate) fn started() -> Event {
         Action::SysctlWrite,
         Action::NetnsEnter,
         Action::NetnsBind,
+        Action::SysctlRegister,
+        Action::SysctlUnregister,
     ];
     event
 }

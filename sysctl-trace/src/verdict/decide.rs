@@ -365,7 +365,7 @@ fn is_verified_after(flaw: &Flaw, facts: &Facts<'_>, history: Option<&History>) 
         | Kind::Contradiction => last_ns.is_some_and(|last_ns| last_ns > flaw.to_ns),
         Kind::Forgotten => false,
         // Nothing says that something is missing.
-        Kind::Filtered | Kind::NoStart => true,
+        Kind::Filtered | Kind::NoStart | Kind::BirthsUnwatched => true,
     }
 }
 
@@ -378,9 +378,11 @@ fn undecided<'a>(flaw: Flaw) -> Decision<'a> {
 
 const fn reason(flaw: &Flaw) -> Reason {
     match flaw.kind {
-        Kind::Lost(_) | Kind::Missing(_) | Kind::NotUnderstood(_) | Kind::NoTracer => {
-            Reason::EventsLost
-        }
+        Kind::Lost(_)
+        | Kind::Missing(_)
+        | Kind::NotUnderstood(_)
+        | Kind::NoTracer
+        | Kind::BirthsUnwatched => Reason::EventsLost,
         Kind::Unusable(_) | Kind::Contradiction => Reason::Unusable,
         Kind::Filtered => Reason::Filtered,
         Kind::NoStart => Reason::NoStart,

@@ -302,6 +302,10 @@ fn flawed(seen: &Seen<'_>, flaw: &Flaw) -> String {
         Kind::Missing(1) => "1 line of the stream is missing since".to_owned(),
         Kind::Missing(count) => format!("{count} lines of the stream are missing since"),
         Kind::NoTracer => "for a time since then no tracer ran".to_owned(),
+        Kind::BirthsUnwatched => {
+            "the tracer did not watch for keys that begin and end with a device or a module"
+                .to_owned()
+        }
         Kind::NotUnderstood(1) => "1 line since is not understood".to_owned(),
         Kind::NotUnderstood(count) => format!("{count} lines since are not understood"),
         Kind::Unusable(defect) => format!(

@@ -222,6 +222,7 @@ pub(super) fn would_settle(facts: &Facts<'_>, decision: &Decision<'_>) -> Option
             Some(
                 Kind::Lost(_)
                 | Kind::NoTracer
+                | Kind::BirthsUnwatched
                 | Kind::Unusable(_)
                 | Kind::Contradiction
                 | Kind::Filtered
