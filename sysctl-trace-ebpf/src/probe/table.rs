@@ -9,6 +9,7 @@
 use core::ptr::addr_of;
 
 use aya_ebpf::{
+    EbpfContext as _,
     helpers::generated::bpf_ktime_get_boot_ns,
     macros::{fentry, fexit, kprobe, kretprobe},
     programs::{FEntryContext, FExitContext, ProbeContext, RetProbeContext},
@@ -42,11 +43,17 @@ use crate::{
 //                    const char *path, const struct ctl_table *table, size_t table_size) [6.11..7.3]
 #[fexit(function = "__register_sysctl_table")]
 fn table_register_fexit(ctx: FExitContext) -> i32 {
-    // Its place depends on how many arguments there are.
-    let header = if setting!(offsets.ctl_header_table_size) == ABSENT {
-        ctx.arg::<Address>(3)
+    // Its place depends on how many arguments there are. The verifier lets no program load from its
+    // context by a place that was computed, and the compiler makes one of two loads; a helper may.
+    let place = if setting!(offsets.ctl_header_table_size) == ABSENT {
+        3
     } else {
-        ctx.arg::<Address>(4)
+        4
+    };
+    let header = at(ctx.as_ptr().cast(), place * size_of::<u64>() as u32);
+    let Some(header) = read::<Address>(header) else {
+        count(Program::TableRegister, |losses| &mut losses.unreadable);
+        return 0;
     };
     changed(Program::TableRegister, KIND_TABLE_REGISTER, header);
     0

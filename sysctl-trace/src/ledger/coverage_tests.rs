@@ -413,7 +413,10 @@ fn a_filter_of_keys_must_let_pass_what_reaches_the_key() {
     assert_eq!(of(key, &["net.ipv6.conf.d0.*"]), Some(Kind::Filtered));
     assert_eq!(of(key, &[key, "net.ipv6.conf.all.disable_ipv6"]), None);
     assert_eq!(of(key, &["net.ipv6.*"]), None);
-    assert_eq!(of("vm.dirty_ratio", &["vm.dirty_ratio"]), Some(Kind::Filtered));
+    assert_eq!(
+        of("vm.dirty_ratio", &["vm.dirty_ratio"]),
+        Some(Kind::Filtered)
+    );
     assert_eq!(of("vm.dirty_ratio", &["vm.dirty_*"]), None);
     let forward = "net.ipv4.ip_forward";
     assert_eq!(of(forward, &[forward]), Some(Kind::Filtered));

@@ -79,11 +79,7 @@ fn the_kernel_changes_these_keys_with_others() {
             "net.nf_conntrack_max",
             Effect::Same,
         ),
-        (
-            "kernel.watchdog",
-            "kernel.soft_watchdog",
-            Effect::May,
-        ),
+        ("kernel.watchdog", "kernel.soft_watchdog", Effect::May),
     ] {
         assert_eq!(
             effect(written, reached),

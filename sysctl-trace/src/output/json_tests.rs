@@ -22,6 +22,7 @@ struct Line {
     k8s: Option<Kubernetes>,
     netns: Option<Netns>,
     sysctl: Option<Sysctl>,
+    table: Option<event::Table>,
     trace: Trace,
 }
 

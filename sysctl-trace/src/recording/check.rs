@@ -120,16 +120,16 @@ impl<'a> Checked<'a> {
         }
     }
 
-    /// Whether it tells what became of a key.
-    pub(super) const fn is_of_key(&self) -> bool {
+    /// Whether it tells what became of a key that is meant. `may_have_key`: the line may have the name
+    /// of such a key. Keys that begin or end are named by their folder and apart.
+    pub(super) const fn is_of_key(&self, may_have_key: bool) -> bool {
         match self.action {
-            Action::SysctlWrite | Action::SysctlDrift => true,
+            Action::SysctlWrite | Action::SysctlDrift => may_have_key,
+            Action::SysctlRegister | Action::SysctlUnregister => true,
             Action::NetnsCreate
             | Action::NetnsDestroy
             | Action::NetnsEnter
             | Action::NetnsBind
-            | Action::SysctlRegister
-            | Action::SysctlUnregister
             | Action::EventsLost
             | Action::TraceStart
             | Action::TraceEnd => false,

@@ -56,14 +56,19 @@ impl Wanted {
         let place = Place::of(event);
         match event.event.action {
             Action::TraceStart | Action::TraceEnd | Action::EventsLost => Part::Whole,
-            Action::NetnsCreate
-            | Action::NetnsDestroy
-            | Action::NetnsEnter
-            | Action::SysctlRegister
-            | Action::SysctlUnregister => match self.meant.contains(&place) {
-                true => Part::Whole,
-                false => Part::Nothing,
-            },
+            Action::NetnsCreate | Action::NetnsDestroy | Action::NetnsEnter => {
+                match self.meant.contains(&place) {
+                    true => Part::Whole,
+                    false => Part::Nothing,
+                }
+            }
+            // They tell of lives of keys, the node's too, whatever is asked.
+            Action::SysctlRegister | Action::SysctlUnregister => {
+                match self.meant.contains(&place) || self.node.contains(&place) {
+                    true => Part::Whole,
+                    false => Part::Nothing,
+                }
+            }
             Action::NetnsBind => match self.owners_from.is_some() || self.meant.contains(&place) {
                 true => Part::Whole,
                 false => Part::Nothing,

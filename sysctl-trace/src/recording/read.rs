@@ -160,7 +160,7 @@ impl Reader<'_> {
             | Action::SysctlUnregister
             | Action::SysctlDrift => {}
         }
-        let has_key = look.may_have_key && checked.is_of_key();
+        let has_key = checked.is_of_key(look.may_have_key);
         let inum = survey::inum(&checked.place);
         meant.contains(&inum) || (has_key && node.contains(&inum))
     }

@@ -209,7 +209,7 @@ impl Found {
         match look.see(checker, matters) {
             Seen::Checked(checked) => {
                 if self.count(&checked, question) {
-                    let has_key = look.may_have_key && checked.is_of_key();
+                    let has_key = checked.is_of_key(look.may_have_key);
                     self.index.note(&checked, has_key);
                 }
             }
@@ -217,8 +217,8 @@ impl Found {
                 let checked = Checked::of(&event);
                 if self.count(&checked, question) {
                     let sysctl = event.sysctl.as_ref();
-                    let has_key = sysctl.is_some_and(|sysctl| (question.keys.are_meant)(sysctl));
-                    self.index.note(&checked, has_key);
+                    let is_meant = sysctl.is_some_and(|sysctl| (question.keys.are_meant)(sysctl));
+                    self.index.note(&checked, checked.is_of_key(is_meant));
                     self.note_event(&event, question);
                 }
             }
