@@ -579,6 +579,7 @@ fn what_went_by_counts_as_if_it_was_taken() {
             session: (**first.trace.session).as_str().into(),
             first_sequence: first.event.sequence,
             first_ns: first.event.boottime_ns,
+            has_cookie: false,
             last_sequence: last.event.sequence,
             until: At::of(last),
         });

@@ -138,6 +138,11 @@ impl Unusable {
     }
 }
 
+/// Whether an event has all that it needs to count, also for the place that it is of.
+pub fn is_usable(event: &Event) -> bool {
+    defect(event).is_none() && !is_placeless(event)
+}
+
 /// What an event lacks to count, if anything.
 pub fn defect(event: &Event) -> Option<Defect> {
     let has_inum = |event: &Event| {

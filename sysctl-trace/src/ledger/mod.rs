@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
 pub use coverage::{AsOf, Gap, Proof, Since, Window};
-pub use flaw::{Defect, Flaw, Hidden, Kind, can_hide, defect, may_be_born_again};
+pub use flaw::{Defect, Flaw, Hidden, Kind, can_hide, defect, is_usable, may_be_born_again};
 pub use history::{Author, Drift, Entry, Final, History, Initial, Memory, Write, is_same};
 pub use namespace::{Creation, Namespace};
 pub use reach::{Effect, Through};
@@ -98,6 +98,16 @@ impl Place {
         netns.map_or(Self::Node, |netns| Self::Netns(netns.id()))
     }
 
+    /// Whether it is a network namespace with its cookie.
+    pub const fn has_cookie(self) -> bool {
+        matches!(self, Self::Netns(id) if id.cookie != 0)
+    }
+
+    /// Whether it is a network namespace without its cookie.
+    pub const fn lacks_cookie(self) -> bool {
+        matches!(self, Self::Netns(id) if id.cookie == 0)
+    }
+
     /// Whether there will never be another one of that name.
     const fn is_unique(self) -> bool {
         match self {
@@ -118,6 +128,8 @@ pub struct Passed {
     pub first_ns: u64,
     /// `event.sequence` of the last.
     pub last_sequence: u64,
+    /// Whether one of them names a network namespace with its cookie.
+    pub has_cookie: bool,
     /// The latest of them.
     pub until: At,
 }
@@ -198,6 +210,12 @@ impl Ledger {
         let at = At::of(event);
         self.window.take(event, &at);
         self.meet(event, &at);
+    }
+
+    /// Learns of an event that it was, and what it lacks.
+    pub fn note(&mut self, event: &Event) {
+        let at = At::of(event);
+        self.window.take(event, &at);
     }
 
     /// Learns that events went by. They are of the machine and boot that it is all about.

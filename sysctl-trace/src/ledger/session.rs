@@ -138,6 +138,7 @@ impl Session {
     }
 
     pub(super) fn pass(&mut self, passed: &Passed) {
+        self.has_cookies |= passed.has_cookie;
         self.number(Run {
             first: passed.first_sequence,
             last: passed.last_sequence,

@@ -2,8 +2,8 @@
 //!
 //! What [`line::parse`](super::line::parse) says of a line is the rule, and it takes its time. The
 //! check knows the order of fields that this tool writes, without blanks. A line that passes it would
-//! be parsed; of one that does not it says nothing, and that line is parsed. Much of a line stands in
-//! the line before: what was checked there and stands here byte by byte need not be checked again.
+//! be parsed, and lacks nothing that it needs to count; of one that does not it says nothing, and that line
+//! is parsed. Much of a line stands in the line before: what was checked there and stands here byte by byte need not be checked again.
 
 use crate::{
     event::{Action, Event, NetnsId},
@@ -91,6 +91,14 @@ pub(super) struct Checked<'a> {
     pub(super) place: Place,
 }
 
+/// What a line shows of a key, as far as it may lack it.
+struct Shown<'a> {
+    key: &'a [u8],
+    is_decoded: bool,
+    has_old: bool,
+    has_new: bool,
+}
+
 /// Checks lines, with what was checked before.
 #[derive(Debug, Default)]
 pub(super) struct Checker {
@@ -137,6 +145,15 @@ impl<'a> Checked<'a> {
     }
 }
 
+impl Shown<'_> {
+    /// Whether a write lacks nothing here. One to a key that a namespace may have should name it.
+    fn counts_as_write(&self, place: Place) -> bool {
+        let is_known = self.has_old && self.has_new;
+        let has_place = place != Place::Node || !self.key.starts_with(b"net.");
+        !self.key.is_empty() && (is_known || !self.is_decoded) && has_place
+    }
+}
+
 impl Checker {
     /// Checks a line; nothing where it has to be parsed.
     pub(super) fn check<'a>(&mut self, line: &'a [u8]) -> Option<Checked<'a>> {
@@ -144,22 +161,24 @@ impl Checker {
         let mut cursor = Cursor { rest: line, known };
         cursor.skip(b"{\"@timestamp\":\"")?;
         let timestamp = cursor.moment()?;
-        let action = cursor.head(action)?;
+        let (action, is_failure) = cursor.head(action)?;
         let sequence = cursor.number(u64::MAX)?;
         cursor.skip(b",\"boottime_ns\":")?;
         let boottime_ns = cursor.number(u64::MAX)?;
         let duration = match cursor.has(b",\"duration\":") {
-            true => cursor.number(u64::MAX)?,
-            false => 0,
+            true => Some(cursor.number(u64::MAX)?),
+            false => None,
         };
         cursor.skip(b"},\"host\":")?;
         let host = cursor.part(Part::Host, Cursor::host)?;
         let (host, boot) = host_and_boot(host)?;
-        if cursor.has(b",\"error\":{\"code\":\"") {
+        let has_error = cursor.has(b",\"error\":{\"code\":\"");
+        if has_error {
             cursor.text()?;
             cursor.skip(b"}")?;
         }
-        if cursor.has(b",\"process\":") {
+        let has_process = cursor.has(b",\"process\":");
+        if has_process {
             cursor.process()?;
         }
         if cursor.has(b",\"component\":") {
@@ -175,19 +194,39 @@ impl Checker {
             true => Place::Netns(cursor.netns()?),
             false => Place::Node,
         };
-        if cursor.has(b",\"sysctl\":{\"key\":\"") {
-            cursor.sysctl()?;
-        }
+        let sysctl = match cursor.has(b",\"sysctl\":{\"key\":\"") {
+            true => Some(cursor.sysctl()?),
+            false => None,
+        };
         cursor.skip(b",\"trace\":{\"session\":\"")?;
         let session = plain(cursor.text()?)?;
-        cursor.skip(b",\"truncated\":")?;
-        cursor.texts()?;
-        cursor.skip(b"}}")?;
-        cursor.rest.is_empty().then_some(Checked {
+        cursor.skip(b",\"truncated\":[]}}")?;
+        let counts = match action {
+            Action::SysctlWrite => {
+                let is_shown = |sysctl: &Shown<'_>| sysctl.counts_as_write(place);
+                has_process
+                    && duration.is_some()
+                    && is_failure == has_error
+                    && sysctl.as_ref().is_some_and(is_shown)
+            }
+            Action::SysctlDrift => {
+                place != Place::Node && sysctl.is_some_and(|sysctl| sysctl.has_new)
+            }
+            Action::NetnsCreate => is_failure || place != Place::Node,
+            Action::NetnsDestroy => place != Place::Node,
+            Action::NetnsEnter
+            | Action::NetnsBind
+            | Action::SysctlRegister
+            | Action::SysctlUnregister
+            | Action::EventsLost
+            | Action::TraceStart
+            | Action::TraceEnd => true,
+        };
+        (counts && cursor.rest.is_empty()).then_some(Checked {
             timestamp,
             action,
             sequence,
-            ended_ns: boottime_ns.saturating_add(duration),
+            ended_ns: boottime_ns.saturating_add(duration.unwrap_or(0)),
             host,
             boot,
             session,
@@ -345,18 +384,19 @@ impl<'a> Cursor<'a, '_> {
         str::from_utf8(&text[..FORM.len() - 1]).ok()
     }
 
-    /// From behind the moment to the number of the event.
-    fn head(&mut self, known: &mut Option<Action>) -> Option<Action> {
+    /// From behind the moment to the number of the event; and whether it failed.
+    fn head(&mut self, known: &mut Option<Action>) -> Option<(Action, bool)> {
         let own = self.part(Part::Head, Self::names)?;
+        let is_failure = own.ends_with(b"\"failure\",\"sequence\":");
         if let Some(action) = *known
             && own.len() == self.known[Part::Head as usize].len()
             && names_action(own, action)
         {
-            return Some(action);
+            return Some((action, is_failure));
         }
         let is_named = |action: &Action| names_action(own, *action);
         *known = Action::ALL.into_iter().find(is_named);
-        *known
+        known.map(|action| (action, is_failure))
     }
 
     fn names(&mut self) -> Option<()> {
@@ -515,13 +555,14 @@ impl<'a> Cursor<'a, '_> {
 
     fn netns(&mut self) -> Option<NetnsId> {
         let mut comma: &[u8] = b"";
+        // Without its number it may be any.
         let inum = match self.field(&mut comma, b"\"inum\":") {
             true => self.number_u32()?,
-            false => 0,
+            false => return None,
         };
         let cookie = match self.field(&mut comma, b"\"cookie\":\"") {
-            true => str::from_utf8(plain(self.text()?)?.as_bytes()).ok()?,
-            false => "",
+            true => plain(self.text()?)?.parse().ok()?,
+            false => 0,
         };
         if self.field(&mut comma, b"\"user_ns\":") {
             self.number_u32()?;
@@ -530,10 +571,7 @@ impl<'a> Cursor<'a, '_> {
             self.part(Part::Owner, Self::owner)?;
         }
         self.skip(b"}")?;
-        Some(NetnsId {
-            inum,
-            cookie: cookie.parse().unwrap_or(0),
-        })
+        Some(NetnsId { inum, cookie })
     }
 
     fn owner(&mut self) -> Option<()> {
@@ -556,15 +594,16 @@ impl<'a> Cursor<'a, '_> {
         self.skip(b"}")
     }
 
-    fn sysctl(&mut self) -> Option<()> {
-        self.text()?;
+    fn sysctl(&mut self) -> Option<Shown<'a>> {
+        let key = self.text()?;
         self.skip(b",\"path\":\"")?;
         self.text()?;
         self.skip(b",\"type\":\"")?;
+        let is_decoded = !self.rest.starts_with(b"not-decoded\"");
         self.one_of(VALUE_TYPES)?;
         self.optional(b",\"requested\":\"")?;
-        self.optional(b",\"old\":\"")?;
-        self.optional(b",\"new\":\"")?;
+        let has_old = self.optional(b",\"old\":\"")?;
+        let has_new = self.optional(b",\"new\":\"")?;
         self.optional(b",\"init_netns\":\"")?;
         for name in [&b",\"position\":"[..], b",\"size\":", b",\"written\":"] {
             if self.has(name) {
@@ -583,14 +622,20 @@ impl<'a> Cursor<'a, '_> {
         }
         self.optional(b",\"handler\":\"")?;
         self.optional(b",\"memory\":\"")?;
-        self.skip(b"}")
+        self.skip(b"}")?;
+        Some(Shown {
+            key,
+            is_decoded,
+            has_old,
+            has_new,
+        })
     }
 
-    /// A text that need not be there.
-    fn optional(&mut self, name: &[u8]) -> Option<()> {
+    /// A text that need not be there; whether it is.
+    fn optional(&mut self, name: &[u8]) -> Option<bool> {
         match self.has(name) {
-            true => self.text().map(|_| ()),
-            false => Some(()),
+            true => self.text().map(|_| true),
+            false => Some(false),
         }
     }
 

@@ -143,6 +143,7 @@ impl Outline {
             first_sequence: sequence,
             first_ns: ended_ns,
             last_sequence: sequence,
+            has_cookie: false,
             until: At {
                 boottime_ns: ended_ns,
                 timestamp,

@@ -16,8 +16,8 @@ use crate::{
     output::samples,
 };
 
-const KEY: &str = "net.core.somaxconn";
-const NODE: NetnsId = NetnsId {
+pub(super) const KEY: &str = "net.core.somaxconn";
+pub(super) const NODE: NetnsId = NetnsId {
     inum: 4026531840,
     cookie: 1,
 };
@@ -34,7 +34,7 @@ fn netns(which: usize) -> NetnsId {
 }
 
 #[derive(Clone, Debug)]
-enum Deed {
+pub(super) enum Deed {
     Start,
     Create(usize),
     Write(usize, &'static str),
@@ -44,12 +44,16 @@ enum Deed {
     Enter(usize),
     Bind(usize),
     Destroy(usize),
+    /// Keys come to be, or end, in a namespace or in the node's own.
+    Register(Option<usize>),
+    Unregister(Option<usize>),
     Lose,
+    End,
 }
 
 /// How a line is written down.
 #[derive(Clone, Debug)]
-enum Spelling {
+pub(super) enum Spelling {
     /// As this tool does.
     Own,
     /// With its fields in the order of their names.
@@ -68,7 +72,7 @@ enum Spelling {
     Newer,
 }
 
-fn deed() -> impl Strategy<Value = Deed> {
+pub(super) fn deed() -> impl Strategy<Value = Deed> {
     let which = || 0..4usize;
     let key = prop::sample::select(vec![KEY, "net.ipv4.tcp_rmem"]);
     prop_oneof![
@@ -80,11 +84,14 @@ fn deed() -> impl Strategy<Value = Deed> {
         2 => which().prop_map(Deed::Enter),
         3 => which().prop_map(Deed::Bind),
         2 => which().prop_map(Deed::Destroy),
+        1 => prop::option::of(which()).prop_map(Deed::Register),
+        1 => prop::option::of(which()).prop_map(Deed::Unregister),
         1 => Just(Deed::Lose),
+        1 => Just(Deed::End),
     ]
 }
 
-fn spelling() -> impl Strategy<Value = Spelling> {
+pub(super) fn spelling() -> impl Strategy<Value = Spelling> {
     prop_oneof![
         12 => Just(Spelling::Own),
         2 => Just(Spelling::Sorted),
@@ -97,7 +104,7 @@ fn spelling() -> impl Strategy<Value = Spelling> {
     ]
 }
 
-fn event(deed: &Deed, number: u64) -> Event {
+pub(super) fn event(deed: &Deed, number: u64) -> Event {
     let (mut event, id) = match deed {
         Deed::Start => (samples::started(), Some(NODE)),
         Deed::Create(which) => (samples::created(), Some(netns(*which))),
@@ -108,7 +115,10 @@ fn event(deed: &Deed, number: u64) -> Event {
         Deed::Enter(which) => (samples::entered(), Some(netns(*which))),
         Deed::Bind(which) => (samples::bound(), Some(netns(*which))),
         Deed::Destroy(which) => (samples::destroyed(), Some(netns(*which))),
+        Deed::Register(which) => (table(true), Some(which.map_or(NODE, netns))),
+        Deed::Unregister(which) => (table(false), Some(which.map_or(NODE, netns))),
         Deed::Lose => (samples::lost(), None),
+        Deed::End => (samples::ended(number), None),
     };
     let owner = event.netns.take().and_then(|netns| netns.owner);
     event.netns = id.map(|id| crate::event::Netns {
@@ -135,6 +145,21 @@ fn write(key: &str, number: u64) -> Event {
     event
 }
 
+/// The keys beside KEY come to be, or end.
+fn table(is_new: bool) -> Event {
+    let mut event = samples::registered();
+    let table = event.table.as_mut().unwrap();
+    table.path = "net/core".into();
+    let (_, name) = KEY.rsplit_once('.').unwrap();
+    table.values = [(name.into(), "128".into())].into();
+    if !is_new {
+        table.unread = std::mem::take(&mut table.values).into_keys().collect();
+        event.event.action = crate::event::Action::SysctlUnregister;
+        event.event.type_ = [crate::event::Type::Deletion];
+    }
+    event
+}
+
 /// The owner's container is called after its namespace.
 fn named(
     owner: &crate::event::Owner,
@@ -147,14 +172,14 @@ fn named(
     std::sync::Arc::new(crate::rendered::Rendered::new(owner))
 }
 
-fn text(event: &Event) -> String {
+pub(super) fn text(event: &Event) -> String {
     let mut line = Vec::new();
     let mut encoder = crate::output::json::Json::default();
     encoder.push_event(&mut line, event).unwrap();
     String::from_utf8(line).unwrap().trim_end().to_owned()
 }
 
-fn spelled(event: &Event, spelling: &Spelling) -> Option<String> {
+pub(super) fn spelled(event: &Event, spelling: &Spelling) -> Option<String> {
     let own = text(event);
     let mut value: Value = serde_json::from_str(&own).unwrap();
     Some(match spelling {
@@ -194,13 +219,13 @@ fn escaped(line: &str) -> String {
     out
 }
 
-fn file(text: &str) -> NamedTempFile {
+pub(super) fn file(text: impl AsRef<[u8]>) -> NamedTempFile {
     let mut file = NamedTempFile::new().unwrap();
-    file.write_all(text.as_bytes()).unwrap();
+    file.write_all(text.as_ref()).unwrap();
     file
 }
 
-fn source(file: &NamedTempFile) -> Source {
+pub(super) fn source(file: &NamedTempFile) -> Source {
     Source::File(file.path().to_owned())
 }
 
@@ -208,13 +233,13 @@ fn is_key(sysctl: &Sysctl) -> bool {
     sysctl.key == KEY
 }
 
-const KEYS: Keys<'static> = Keys {
+pub(super) const KEYS: Keys<'static> = Keys {
     are_meant: &is_key,
     needle: Some(KEY),
 };
 
 /// By the container's name, which only its owner tells.
-fn is_named(event: &Event, name: &str) -> Option<Place> {
+pub(super) fn is_named(event: &Event, name: &str) -> Option<Place> {
     let owner = event.netns.as_ref()?.owner.as_ref()?;
     let container = owner.container.as_ref()?;
     (container.name.as_deref() == Some(name)).then(|| Place::of(event))
@@ -247,7 +272,7 @@ fn plainly(text: &str, question: &Question<'_>) -> (Ledger, BTreeSet<Place>) {
         keeper.take(match line {
             Line::Event(event) => match wanted.part(&event, question.keys) {
                 Part::Nothing => Item::Passed(passed(&event)),
-                part @ (Part::Whole | Part::Owner) => Item::Event(event, part),
+                part @ (Part::Whole | Part::Owner | Part::Flaw) => Item::Event(event, part),
             },
             Line::Unknown { outline, .. } => Item::Unknown(outline.map(|(_, passed)| passed)),
         });
@@ -261,6 +286,7 @@ fn passed(event: &Event) -> Passed {
         first_sequence: event.event.sequence,
         first_ns: event.event.ended_ns(),
         last_sequence: event.event.sequence,
+        has_cookie: Place::of(event).has_cookie(),
         until: crate::ledger::At {
             boottime_ns: event.event.ended_ns(),
             timestamp: event.timestamp,
@@ -269,7 +295,7 @@ fn passed(event: &Event) -> Passed {
     }
 }
 
-fn everything(ledger: &Ledger) -> Excerpt {
+pub(super) fn everything(ledger: &Ledger) -> Excerpt {
     let mut places: Vec<Place> = ledger.namespaces().map(|known| known.place).collect();
     places.sort_unstable();
     ledger.excerpt(&places)
@@ -313,18 +339,18 @@ proptest! {
     }
 }
 
-fn ask(text: &str, question: &Question<'_>) -> Result<Account, Error> {
+pub(super) fn ask(text: impl AsRef<[u8]>, question: &Question<'_>) -> Result<Account, Error> {
     let file = file(text);
     source(&file).open()?.ask(question)
 }
 
-const OF_NODE: Question<'static> = Question {
+pub(super) const OF_NODE: Question<'static> = Question {
     target: None,
     keys: KEYS,
     boot: None,
 };
 
-fn stream(deeds: &[Deed]) -> Vec<String> {
+pub(super) fn stream(deeds: &[Deed]) -> Vec<String> {
     let events = deeds.iter().zip(1..);
     events
         .map(|(deed, number)| text(&event(deed, number)))
@@ -400,7 +426,7 @@ fn a_cut_last_line_is_no_flaw() {
     assert_eq!(account.ledger.window().gaps(), []);
 }
 
-fn since(from_ns: u64, to_ns: u64) -> crate::ledger::Since<'static> {
+pub(super) fn since(from_ns: u64, to_ns: u64) -> crate::ledger::Since<'static> {
     crate::ledger::Since {
         key: KEY,
         place: Place::Netns(NODE),
@@ -521,54 +547,4 @@ fn several_boots_are_told_apart() {
         error.to_string().contains("no events of boot bbbb"),
         "{error}"
     );
-}
-
-#[test]
-fn a_pipe_says_the_same() {
-    let deeds = [
-        Deed::Start,
-        Deed::Create(0),
-        Deed::Write(0, KEY),
-        Deed::Write(0, "net.ipv4.tcp_rmem"),
-        Deed::Bind(0),
-        Deed::Lose,
-    ];
-    let text = stream(&deeds).join("\n") + "\n{\"@times";
-    let names = |event: &Event| is_named(event, "web-41.one");
-    let question = Question {
-        target: Some(Target {
-            names: &names,
-            needle: Some("web-41.one"),
-        }),
-        ..OF_NODE
-    };
-    let file = ask(&text, &question).unwrap();
-    let pipe = ask_pipe(text.as_bytes(), &question).unwrap();
-    assert_eq!(pipe.places, file.places);
-    assert_eq!(pipe.tally, file.tally);
-    assert_eq!(everything(&pipe.ledger), everything(&file.ledger));
-}
-
-fn ask_pipe(text: &[u8], question: &Question<'_>) -> Result<Account, Error> {
-    let (reader, mut writer) = io::pipe().unwrap();
-    let recording = Recording {
-        source: Source::Stdin,
-        input: Input::Stream(File::from(std::os::fd::OwnedFd::from(reader))),
-    };
-    std::thread::scope(|scope| {
-        // A reader who has seen enough may go before the end.
-        scope.spawn(move || drop(writer.write_all(text)));
-        recording.ask(question)
-    })
-}
-
-#[test]
-fn a_byte_order_mark_costs_no_line() {
-    let lines = stream(&[Deed::Start, Deed::WriteNode(false, KEY)]).join("\n");
-    let text = format!("\u{feff}{lines}\n");
-    let file = ask(&text, &OF_NODE).unwrap();
-    assert_eq!(file.tally.events, 2);
-    assert_eq!(file.tally.not_understood, 0);
-    let pipe = ask_pipe(text.as_bytes(), &OF_NODE).unwrap();
-    assert_eq!(pipe.tally, file.tally);
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    event::{Action, Event},
-    ledger::Place,
+    event::{Action, Event, Netns},
+    ledger::{Place, is_usable},
 };
 
 use super::{Keys, survey};
@@ -27,6 +27,8 @@ pub(super) enum Part {
     Whole,
     /// Whose the namespace is.
     Owner,
+    /// That it can't count, or may be of another place than it says.
+    Flaw,
     /// That it was.
     Nothing,
 }
@@ -52,7 +54,29 @@ impl Wanted {
         (&self.meant_inums, &self.node_inums)
     }
 
+    /// Whether a namespace of this number is wanted.
+    pub(super) fn has_inum(&self, inum: u32) -> bool {
+        self.meant_inums.contains(&inum) || self.node_inums.contains(&inum)
+    }
+
     pub(super) fn part(&self, event: &Event, keys: Keys<'_>) -> Part {
+        let part = self.usable_part(event, keys);
+        match part {
+            Part::Nothing if self.is_flaw(event) => Part::Flaw,
+            Part::Whole | Part::Owner | Part::Flaw | Part::Nothing => part,
+        }
+    }
+
+    /// Whether it may be about what is wanted, for want of what would tell.
+    fn is_flaw(&self, event: &Event) -> bool {
+        let is_of_these = |netns: &Netns| match netns.inum {
+            None => true,
+            Some(inum) => netns.cookie.is_none() && self.has_inum(inum),
+        };
+        !is_usable(event) || event.netns.as_ref().is_some_and(is_of_these)
+    }
+
+    fn usable_part(&self, event: &Event, keys: Keys<'_>) -> Part {
         let place = Place::of(event);
         match event.event.action {
             Action::TraceStart | Action::TraceEnd | Action::EventsLost => Part::Whole,

@@ -160,7 +160,7 @@ impl Reader<'_> {
             | Action::SysctlUnregister
             | Action::SysctlDrift => {}
         }
-        let has_key = checked.is_of_key(look.may_have_key);
+        let has_key = checked.is_of_key(look.may_have_key) || checked.place.lacks_cookie();
         let inum = survey::inum(&checked.place);
         meant.contains(&inum) || (has_key && node.contains(&inum))
     }
@@ -192,7 +192,7 @@ impl Reader<'_> {
     fn event(&mut self, event: Box<Event>) {
         match self.wanted.part(&event, self.question.keys) {
             Part::Nothing => self.runs.add(&Checked::of(&event)),
-            part @ (Part::Whole | Part::Owner) => {
+            part @ (Part::Whole | Part::Owner | Part::Flaw) => {
                 self.close_runs();
                 self.items.push(Item::Event(event, part));
             }
@@ -225,7 +225,8 @@ impl Keeper {
         self.settle(event.event.ended_ns());
         match part {
             Part::Whole => self.ledger.take(event),
-            Part::Owner | Part::Nothing => self.ledger.glance(event),
+            Part::Owner => self.ledger.glance(event),
+            Part::Flaw | Part::Nothing => self.ledger.note(event),
         }
     }
 

@@ -33,6 +33,7 @@ impl Runs {
             && open.goes_on(event)
         {
             open.passed.last_sequence = event.sequence;
+            open.passed.has_cookie |= event.place.has_cookie();
             if event.ended_ns > open.passed.until.boottime_ns {
                 open.reach(event);
             }
@@ -45,6 +46,7 @@ impl Runs {
                 first_sequence: event.sequence,
                 first_ns: event.ended_ns,
                 last_sequence: event.sequence,
+                has_cookie: event.place.has_cookie(),
                 until: At {
                     boottime_ns: event.ended_ns,
                     timestamp: Moment::new(0),

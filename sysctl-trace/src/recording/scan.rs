@@ -102,6 +102,9 @@ impl<'p> Look<'p> {
         checker: &mut Checker,
         matters: impl FnOnce(&Checked<'p>) -> bool,
     ) -> Seen<'p> {
+        if self.is_too_long {
+            return self.parse();
+        }
         match checker.check(self.text) {
             Some(checked) if !matters(&checked) => Seen::Checked(checked),
             Some(_) | None => self.parse(),

@@ -14,8 +14,8 @@ use super::{
     tally::Boots,
 };
 use crate::{
-    event::{Action, Event},
-    ledger::{Passed, Place},
+    event::{Action, Event, Netns},
+    ledger::{Passed, Place, is_usable},
 };
 
 /// So many blocks at most, however large the file is: less than half a kilobyte each.
@@ -84,7 +84,7 @@ impl Index {
     fn note(&mut self, checked: &Checked<'_>, has_key: bool) {
         let inum = inum(&checked.place);
         self.about.set(inum);
-        if has_key {
+        if has_key || checked.place.lacks_cookie() {
             self.keys.set(inum);
         }
         self.owners += usize::from(checked.action == Action::NetnsBind);
@@ -245,6 +245,9 @@ impl Found {
         if let Some(target) = &question.target {
             self.meant.extend((target.names)(event));
         }
+        let has_inum = |netns: &Netns| netns.inum.is_some();
+        // Such a line may be of any namespace.
+        self.index.always |= !is_usable(event) || !event.netns.as_ref().is_none_or(has_inum);
         match event.event.action {
             Action::TraceStart => {
                 self.index.always = true;

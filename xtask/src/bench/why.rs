@@ -27,7 +27,7 @@ const KEY: &str = "net.core.somaxconn";
 const TIME_MAX: Duration = Duration::from_secs(2);
 const MEMORY_MAX_KIB: u64 = 64 * 1024;
 /// A change of what [`stream`] writes needs another number here, so that it is written anew.
-const STREAM_VERSION: u32 = 1;
+const STREAM_VERSION: u32 = 2;
 
 const BEGIN: &str = "<!-- bench-why:begin -->";
 const END: &str = "<!-- bench-why:end -->";
@@ -79,6 +79,10 @@ impl Answered {
 /// Runs the task.
 pub fn run(args: &Args) -> Result<ExitCode> {
     ensure!(args.rounds > 0, "no rounds, no figures");
+    ensure!(
+        args.events > 1,
+        "a recording has a first line and a last one"
+    );
     let artefacts = build::build()?;
     let program = artefacts.program("sysctl-trace")?;
     let recording = Recording::obtain(args.events)?;

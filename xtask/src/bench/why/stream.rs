@@ -22,6 +22,9 @@ const INUMS: u64 = 1000;
 /// The node's own network namespace.
 const NODE_INUM: u64 = 4_026_531_840;
 
+/// What a tracer without options watches.
+const WATCHED: &str = r#"["netns-create","netns-destroy","sysctl-write","netns-enter","netns-bind","sysctl-register","sysctl-unregister"]"#;
+
 const CAPABILITIES: &str = r#"["CAP_CHOWN","CAP_DAC_OVERRIDE","CAP_DAC_READ_SEARCH","CAP_FOWNER","CAP_FSETID","CAP_KILL","CAP_SETGID","CAP_SETUID","CAP_SETPCAP","CAP_LINUX_IMMUTABLE","CAP_NET_BIND_SERVICE","CAP_NET_BROADCAST","CAP_NET_ADMIN","CAP_NET_RAW","CAP_IPC_LOCK","CAP_IPC_OWNER","CAP_SYS_MODULE","CAP_SYS_RAWIO","CAP_SYS_CHROOT","CAP_SYS_PTRACE","CAP_SYS_PACCT","CAP_SYS_ADMIN","CAP_SYS_BOOT","CAP_SYS_NICE","CAP_SYS_RESOURCE","CAP_SYS_TIME","CAP_SYS_TTY_CONFIG","CAP_MKNOD","CAP_LEASE","CAP_AUDIT_WRITE","CAP_AUDIT_CONTROL","CAP_SETFCAP","CAP_MAC_OVERRIDE","CAP_MAC_ADMIN","CAP_SYSLOG","CAP_WAKE_ALARM","CAP_BLOCK_SUSPEND","CAP_AUDIT_READ","CAP_PERFMON","CAP_BPF","CAP_CHECKPOINT_RESTORE"]"#;
 
 /// Writes a recording.
@@ -82,7 +85,7 @@ const fn mixed(number: u64) -> u64 {
 }
 
 impl<W: Write> Stream<W> {
-    /// Writes so many events; returns how many containers there are.
+    /// Writes so many events, which are two at least; returns how many containers there are.
     pub fn write(out: W, events: u64) -> io::Result<u64> {
         let mut stream = Self {
             out,
@@ -92,10 +95,12 @@ impl<W: Write> Stream<W> {
         };
         stream.start()?;
         let mut number = 0;
-        while stream.sequence < events {
+        // The last line is the end.
+        while stream.sequence + 1 < events {
             stream.container(number)?;
             number += 1;
         }
+        stream.finish()?;
         stream.out.flush()?;
         Ok(number)
     }
@@ -105,7 +110,16 @@ impl<W: Write> Stream<W> {
         self.push(format_args!(
             r#","netns":{{"inum":{NODE_INUM},"cookie":"1","user_ns":4026531837}}"#
         ));
-        self.end()
+        self.end_with(&format!(r#","watched":{WATCHED}"#))
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.sequence = self.sequence.min(self.events - 1);
+        self.begin(&Kind("host", "end", "trace-end"));
+        let events = self.sequence;
+        self.end_with(&format!(
+            r#","end":{{"reason":"signal","events":{events},"lost":{{"ring_full":0,"in_flight":0,"probe_missed":0,"unreadable":0}}}}"#
+        ))
     }
 
     /// All that happens to a container, and what happens beside it.
@@ -214,9 +228,14 @@ impl<W: Write> Stream<W> {
         let sequence = self.sequence;
         let ns = sequence * STEP_NS;
         let moment = Moment(ns);
+        // Only writes tell how long they took.
+        let duration = match *action {
+            "sysctl-write" => format!(r#","duration":{}"#, 3000 + mixed(sequence) % 9000),
+            _ => String::new(),
+        };
         self.line.clear();
         self.push(format_args!(
-            r#"{{"@timestamp":"{moment}","schema":{{"name":"sysctl-trace","version":"1.2"}},"event":{{"kind":"event","category":["{category}"],"type":["{type_}"],"action":"{action}","outcome":"success","sequence":{sequence},"boottime_ns":{ns}}},"host":{{"name":"node-17.example","boot":{{"id":"5ec3f0b5-5a0e-4b0c-9d0e-3a8f1f7f2b11"}}}}"#
+            r#"{{"@timestamp":"{moment}","schema":{{"name":"sysctl-trace","version":"1.3"}},"event":{{"kind":"event","category":["{category}"],"type":["{type_}"],"action":"{action}","outcome":"success","sequence":{sequence},"boottime_ns":{ns}{duration}}},"host":{{"name":"node-17.example","boot":{{"id":"5ec3f0b5-5a0e-4b0c-9d0e-3a8f1f7f2b11"}}}}"#
         ));
     }
 
@@ -307,13 +326,20 @@ impl<W: Write> Stream<W> {
         let _ = self.line.write_fmt(text);
     }
 
-    /// Writes the line, unless there are enough already.
+    /// Writes the line, unless there are enough already but for the end.
     fn end(&mut self) -> io::Result<()> {
-        if self.sequence > self.events {
+        if self.sequence >= self.events {
             return Ok(());
         }
-        self.line
-            .push_str(",\"trace\":{\"session\":\"3f2a9c51\",\"truncated\":[]}}\n");
+        self.end_with("")
+    }
+
+    /// Writes the line, with what else stands in `trace`.
+    fn end_with(&mut self, more: &str) -> io::Result<()> {
+        self.push(format_args!(
+            r#","trace":{{"session":"3f2a9c51","truncated":[]{more}}}}}"#
+        ));
+        self.line.push('\n');
         self.out.write_all(self.line.as_bytes())
     }
 }

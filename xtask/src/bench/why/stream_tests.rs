@@ -23,6 +23,8 @@ fn as_many_as_wanted_and_numbered_without_a_hole() {
 fn every_action_is_there_and_the_first_says_where_it_begins() {
     let (lines, _) = lines(3000);
     assert_eq!(lines[0]["event"]["action"], "trace-start");
+    assert_eq!(lines[2999]["event"]["action"], "trace-end");
+    assert_eq!(lines[2999]["trace"]["end"]["events"], 3000);
     for action in [
         "netns-create",
         "sysctl-write",
