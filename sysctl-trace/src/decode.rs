@@ -270,20 +270,17 @@ pub const fn value_type(kind: ValueKind) -> ValueType {
 /// between them. `hz`: ticks per second. `None` where the kind is not decoded.
 pub fn value(kind: ValueKind, bytes: &[u8], hz: u64) -> Option<SmolStr> {
     let hz = hz.max(1);
-    // As the kernel does it: towards zero, sign kept.
-    let scaled =
-        |units: u64| move |jiffies: i64| i128::from(jiffies) * i128::from(units) / i128::from(hz);
     Some(match kind {
         ValueKind::NotDecoded => return None,
         ValueKind::Int => numbers(bytes, i32::from_ne_bytes),
         ValueKind::Uint => numbers(bytes, u32::from_ne_bytes),
         ValueKind::Ulong => numbers(bytes, u64::from_ne_bytes),
+        // A key of one byte is an `int` in kernels before 5.13.
+        ValueKind::U8 if bytes.len() == 4 => numbers(bytes, i32::from_ne_bytes),
         ValueKind::U8 | ValueKind::Bool => numbers(bytes, u8::from_ne_bytes),
-        ValueKind::Jiffies => numbers(bytes, |raw| scaled(1)(i32::from_ne_bytes(raw).into())),
-        ValueKind::MsJiffies => numbers(bytes, |raw| scaled(1000)(i32::from_ne_bytes(raw).into())),
-        ValueKind::UserhzJiffies => {
-            numbers(bytes, |raw| scaled(100)(i32::from_ne_bytes(raw).into()))
-        }
+        ValueKind::Jiffies => times(bytes, 1, hz),
+        ValueKind::MsJiffies => times(bytes, 1000, hz),
+        ValueKind::UserhzJiffies => times(bytes, 100, hz),
         ValueKind::UlongMsJiffies => numbers(bytes, |raw| {
             u128::from(u64::from_ne_bytes(raw)) * 1000 / u128::from(hz)
         }),
@@ -310,6 +307,24 @@ fn numbers<const N: usize, T: itoa::Integer>(
             SmolStr::new(text)
         }
     }
+}
+
+/// Ticks in units of so many a second, as the kernel does it: the sign by itself, so that less than one
+/// unit below zero is `-0`.
+fn times(bytes: &[u8], units: u64, hz: u64) -> SmolStr {
+    let (ticks, _) = bytes.as_chunks::<4>();
+    let mut text = String::new();
+    for (index, raw) in ticks.iter().enumerate() {
+        if index > 0 {
+            text.push('\t');
+        }
+        let ticks = i32::from_ne_bytes(*raw);
+        if ticks < 0 {
+            text.push('-');
+        }
+        text.push_str(&decimal(u64::from(ticks.unsigned_abs()) * units / hz));
+    }
+    SmolStr::new(text)
 }
 
 /// A number as text.

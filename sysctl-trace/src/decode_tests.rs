@@ -177,7 +177,12 @@ fn values_are_shown_as_their_files_show_them() {
         (ValueKind::Bool, vec![1], Some("1")),
         (ValueKind::Jiffies, ints(&[15_000]), Some("60")),
         (ValueKind::Jiffies, ints(&[-250]), Some("-1")),
+        (ValueKind::Jiffies, ints(&[-249, 0, 250]), Some("-0\t0\t1")),
+        (ValueKind::Jiffies, vec![], Some("")),
         (ValueKind::MsJiffies, ints(&[250]), Some("1000")),
+        (ValueKind::UserhzJiffies, ints(&[-2]), Some("-0")),
+        (ValueKind::U8, ints(&[1]), Some("1")),
+        (ValueKind::U8, ints(&[-1]), Some("-1")),
         (ValueKind::UserhzJiffies, ints(&[250]), Some("100")),
         (ValueKind::UlongMsJiffies, longs(&[1250]), Some("5000")),
         (
