@@ -24,7 +24,8 @@ use crate::{
     kernel::{
         clock,
         load::{self, Attached, Facts},
-        loss, netns,
+        loss::{self, ByAction},
+        netns,
         probes::Mode,
         refusal,
         ring::{self, Ring},
@@ -96,7 +97,7 @@ pub struct Tracer {
     attributor: Attributor,
     /// Records that were no records: the probes and this program do not fit together.
     undecodable: u64,
-    told: Lost,
+    told: ByAction,
     /// When that was counted.
     told_at_ns: u64,
     look_at: Instant,
@@ -154,7 +155,7 @@ impl Tracer {
             assembler,
             attributor: Attributor::new(options.settle),
             undecodable: 0,
-            told: Lost::default(),
+            told: ByAction::default(),
             told_at_ns: begun_ns,
             look_at: Instant::now() + LOOK_EVERY,
             settle: options.settle,
@@ -249,7 +250,7 @@ impl Tracer {
 
     /// Everything lost since the start, as far as it has been told.
     pub fn lost(&self) -> Lost {
-        self.told
+        self.told.total()
     }
 
     /// A batch; whether there may be more.
@@ -279,15 +280,14 @@ impl Tracer {
         // In this order: what was passed over has been made good when that is asked for.
         let passed_over = self.attached.passed_over();
         let mut lost = loss::lost(&self.ring.counted()?, &passed_over);
-        lost.unreadable += self.undecodable;
+        lost.undecodable = self.undecodable;
         let since = lost.since(&self.told);
-        if since.total() > 0 {
-            let event = self
-                .assembler
-                .loss(since, self.told_at_ns, clock::boottime_ns());
+        if since.total().total() > 0 {
+            let span_ns = (self.told_at_ns, clock::boottime_ns());
+            let event = self.assembler.loss(since.total(), since.counts(), span_ns);
             let homes = &mut self.assembler.processes.homes;
             self.attributor.take(Assembled::from(event), homes, events);
-            self.told = lost;
+            self.told.add(&since);
         }
         self.told_at_ns = now_ns;
         Ok(())

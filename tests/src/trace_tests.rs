@@ -1,8 +1,8 @@
 use super::*;
 
 const WRITE: &str = r#"{"@timestamp":"2026-11-22T07:40:34.939150120Z","schema":{"name":"sysctl-trace","version":"1.3"},"event":{"kind":"event","category":["configuration"],"type":["change"],"action":"sysctl-write","outcome":"success","sequence":1,"boottime_ns":7,"duration":3},"host":{"name":"node","boot":{"id":"b"}},"process":{"pid":5,"name":"sh","executable_name":"sh","executable":"/bin/sh","args":["sh"],"start":"2026-11-22T07:40:34.000000001Z","entity_id":"b-5-1","thread":{"id":5,"capabilities":{"effective":[]}},"user":{"id":"0"},"group":{"id":"0"},"parent":{"pid":1,"name":"init","start":"2026-11-22T07:40:30.000000001Z","entity_id":"b-1-1"},"ancestors":[{"pid":1,"name":"init","start":"2026-11-22T07:40:30.000000001Z","entity_id":"b-1-1"}],"cgroup":"/","namespaces":{"net":1,"pid":2,"mnt":3,"user":4,"cgroup":5},"enrichment":"complete"},"component":{"name":"program","confidence":"inferred","evidence":[]},"sysctl":{"key":"vm.swappiness","path":"vm/swappiness","type":"int","requested":"1","old":"2","new":"1","position":0,"size":2,"written":2},"trace":{"session":"s","truncated":[]}}"#;
-const LOST: &str = r#"{"@timestamp":"2026-11-22T07:40:35.939150120Z","schema":{"name":"sysctl-trace","version":"1.3"},"event":{"kind":"metric","category":["host"],"type":["info"],"action":"events-lost","outcome":"unknown","sequence":2,"boottime_ns":8},"host":{"name":"node","boot":{"id":"b"}},"trace":{"session":"s","truncated":[],"lost":{"ring_full":1,"in_flight":0,"probe_missed":0,"unreadable":0},"since_boottime_ns":6}}"#;
-const START: &str = r#"{"@timestamp":"2026-11-22T07:40:34.939150120Z","schema":{"name":"sysctl-trace","version":"1.3"},"event":{"kind":"event","category":["host"],"type":["start"],"action":"trace-start","outcome":"success","sequence":1,"boottime_ns":6},"host":{"name":"node","boot":{"id":"b"}},"netns":{"inum":9},"trace":{"session":"s","truncated":[],"filters":{"key":["vm.*"]}}}"#;
+const LOST: &str = r#"{"@timestamp":"2026-11-22T07:40:35.939150120Z","schema":{"name":"sysctl-trace","version":"1.3"},"event":{"kind":"metric","category":["host"],"type":["info"],"action":"events-lost","outcome":"unknown","sequence":2,"boottime_ns":8},"host":{"name":"node","boot":{"id":"b"}},"trace":{"session":"s","truncated":[],"lost":{"ring_full":1,"in_flight":0,"probe_missed":0,"unreadable":0},"since_boottime_ns":6,"lost_by_action":{"netns-enter":1}}}"#;
+const START: &str = r#"{"@timestamp":"2026-11-22T07:40:34.939150120Z","schema":{"name":"sysctl-trace","version":"1.3"},"event":{"kind":"event","category":["host"],"type":["start"],"action":"trace-start","outcome":"success","sequence":1,"boottime_ns":6},"host":{"name":"node","boot":{"id":"b"}},"netns":{"inum":9},"trace":{"session":"s","truncated":[],"filters":{"key":["vm.*"]},"filtered_by":["key"],"watched":["sysctl-write"]}}"#;
 
 const END: &str = r#"{"@timestamp":"2026-11-22T07:40:36.939150120Z","schema":{"name":"sysctl-trace","version":"1.3"},"event":{"kind":"event","category":["host"],"type":["end"],"action":"trace-end","outcome":"success","sequence":3,"boottime_ns":9},"host":{"name":"node","boot":{"id":"b"}},"trace":{"session":"s","truncated":[],"end":{"reason":"signal","events":3,"lost":{"ring_full":1,"in_flight":0,"probe_missed":0,"unreadable":0}}}}"#;
 
@@ -107,7 +107,7 @@ fn a_stream_ends_with_its_end() {
 }
 
 #[test]
-fn filters_and_the_beginning_of_loss_have_their_place() {
+fn filters_and_what_is_said_of_loss_have_their_place() {
     for (line, old, new) in [
         (
             WRITE,
@@ -120,6 +120,31 @@ fn filters_and_the_beginning_of_loss_have_their_place() {
             r#""truncated":[],"since_boottime_ns":1"#,
         ),
         (LOST, r#","since_boottime_ns":6"#, ""),
+        (LOST, r#","lost_by_action":{"netns-enter":1}"#, ""),
+        (LOST, r#""netns-enter":1"#, r#""netns-enter":2"#),
+        (
+            LOST,
+            r#""netns-enter":1"#,
+            r#""netns-enter":1,"sysctl-write":1"#,
+        ),
+        (
+            WRITE,
+            r#""truncated":[]"#,
+            r#""truncated":[],"lost_by_action":{"netns-enter":1}"#,
+        ),
+        (
+            WRITE,
+            r#""truncated":[]"#,
+            r#""truncated":[],"filtered_by":[]"#,
+        ),
+        (
+            WRITE,
+            r#""truncated":[]"#,
+            r#""truncated":[],"watched":["sysctl-write"]"#,
+        ),
+        (START, r#","filtered_by":["key"]"#, ""),
+        (START, r#""filtered_by":["key"]"#, r#""filtered_by":[]"#),
+        (START, r#","watched":["sysctl-write"]"#, ""),
         (LOST, r#""since_boottime_ns":6"#, r#""since_boottime_ns":8"#),
         (START, r#""netns":{"inum":9},"#, ""),
     ] {

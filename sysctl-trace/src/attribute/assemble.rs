@@ -139,9 +139,17 @@ impl Assembler {
     }
 
     /// The event that tells of loss after one moment and before another.
-    pub fn loss(&mut self, lost: Lost, since_boottime_ns: u64, boottime_ns: u64) -> Event {
+    ///
+    /// `by_action`: of which action the events would have been, as far as that is known.
+    pub fn loss(
+        &mut self,
+        lost: Lost,
+        by_action: BTreeMap<Action, u64>,
+        (since_boottime_ns, boottime_ns): (u64, u64),
+    ) -> Event {
         let mut event = self.own(Action::EventsLost, boottime_ns);
         event.trace.lost = Some(lost);
+        event.trace.lost_by_action = by_action;
         event.trace.since_boottime_ns = Some(since_boottime_ns);
         event
     }

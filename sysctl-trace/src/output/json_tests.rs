@@ -231,6 +231,8 @@ struct Trace {
     filtered_by: Option<Vec<String>>,
     #[serde(default)]
     watched: Vec<String>,
+    #[serde(default)]
+    lost_by_action: BTreeMap<String, u64>,
     end: Option<End>,
 }
 

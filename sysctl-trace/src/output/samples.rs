@@ -242,6 +242,7 @@ pub(crate) fn lost() -> Event {
         probe_missed: 2,
         unreadable: 0,
     });
+    event.trace.lost_by_action = [(Action::SysctlWrite, 9), (Action::NetnsEnter, 3)].into();
     event.trace.since_boottime_ns = Some(23_456_789);
     event
 }

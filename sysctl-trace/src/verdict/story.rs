@@ -115,6 +115,7 @@ impl Story {
         if let Some(lost) = &mut event.trace.lost {
             (lost.ring_full, lost.probe_missed) = (count, 0);
         }
+        event.trace.lost_by_action = [(Action::SysctlWrite, count)].into();
         self.tell(Action::EventsLost, event);
         self
     }

@@ -98,6 +98,11 @@ fn shape(event: &Event) -> Result<()> {
     let lost = event.trace.lost.map(|lost| lost.total() > 0);
     let expected = (event.event.action == Action::EventsLost).then_some(true);
     sure(lost == expected, "loss counts out of place")?;
+    let by_action = event.trace.lost_by_action.values().sum::<u64>();
+    sure(
+        by_action == event.trace.lost.map_or(0, |lost| lost.total()),
+        "the loss of each action does not add up to all loss",
+    )?;
     let since = event.trace.since_boottime_ns;
     sure(
         since.map(|since| since < event.event.boottime_ns) == expected,
@@ -106,6 +111,16 @@ fn shape(event: &Event) -> Result<()> {
     sure(
         event.trace.filters.is_empty() || event.event.action == Action::TraceStart,
         "filters out of place",
+    )?;
+    let is_start = event.event.action == Action::TraceStart;
+    let filters = event.trace.filters.keys().cloned().collect();
+    sure(
+        event.trace.filtered_by == is_start.then_some(filters),
+        "the names of the filters are not those of the filters",
+    )?;
+    sure(
+        event.trace.watched.is_empty() != is_start,
+        "what is watched is out of place",
     )?;
     sure(
         event.trace.end.is_some() == (event.event.action == Action::TraceEnd),
