@@ -229,10 +229,11 @@ impl Window {
             };
             return Err(whole(kind));
         }
-        let watches: Vec<Watch> = self
-            .sessions
-            .iter()
-            .filter(watching)
+        // In an order that does not depend on which was heard of first.
+        let mut sessions: Vec<&Session> = self.sessions.iter().filter(watching).collect();
+        sessions.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        let watches: Vec<Watch> = sessions
+            .into_iter()
             .filter_map(|session| self.watch(session, matter))
             .collect();
         let last_ns = match (self.is_live, self.until) {
