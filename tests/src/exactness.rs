@@ -2,13 +2,15 @@
 //!
 //! What one thread did stands in the same order in both, so the two are laid side by side thread by
 //! thread ([`align`]), and each pair is compared field by field ([`fields`]). What no single pair
-//! shows is looked at for itself: the lives of the namespaces ([`lives`]) and races ([`races`]).
+//! shows is looked at for itself: the lives of the namespaces ([`lives`]), races ([`races`]), and keys
+//! that come and go ([`tables`]).
 
 mod actor;
 mod align;
 mod fields;
 mod lives;
 mod races;
+mod tables;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -53,6 +55,8 @@ pub enum Difference {
     },
     /// The life of a namespace.
     Life(String),
+    /// Keys that came or went.
+    Table(String),
     /// Events of a race that no order of the writes explains.
     Race(String),
 }
@@ -73,6 +77,7 @@ impl fmt::Display for Difference {
                 write!(f, "{event}: {field} is {found}, expected {expected}")
             }
             Self::Life(what) => write!(f, "namespaces: {what}"),
+            Self::Table(what) => write!(f, "keys that come and go: {what}"),
             Self::Race(what) => write!(f, "race: {what}"),
         }
     }
@@ -140,6 +145,8 @@ pub struct Least {
     pub methods: &'static [&'static str],
     /// Entries that are the first of their cgroup in their namespace.
     pub entries: usize,
+    /// Devices that were given another name.
+    pub renames: usize,
     /// Whether some namespace must have been refused.
     pub refused: bool,
 }
@@ -150,6 +157,7 @@ const LEAST: Least = Least {
     keys: 12,
     methods: METHODS,
     entries: 8,
+    renames: 1,
     refused: true,
 };
 
@@ -221,11 +229,14 @@ pub fn compare_at_least(log: &[Record], trace: &[Event], least: Least) -> Compar
     }
     let pids: BTreeSet<u32> = steps.iter().map(|step| step.actor().pid).collect();
     let is_ours = |process: &Process| is_ours(begin, &pids, process);
+    let mut turns = Vec::new();
     for event in trace {
         let Some(process) = &event.process else {
             continue;
         };
-        if is_ours(process) {
+        if is_ours(process) && tables::is_turn(event) {
+            turns.push(event);
+        } else if is_ours(process) {
             lanes
                 .entry(lane_of_event(&workers, process))
                 .or_default()
@@ -260,6 +271,7 @@ pub fn compare_at_least(log: &[Record], trace: &[Event], least: Least) -> Compar
     let lives = lives::compare(&pairs, trace, is_ours, &mut result.bystanders);
     result.differences.extend(lives);
     result.differences.extend(races::compare(log, &pairs));
+    result.differences.extend(tables::compare(log, &turns));
     result
 }
 
@@ -282,7 +294,7 @@ fn steps(log: &[Record]) -> Vec<Step<'_>> {
                 let first = pairs.insert((inum, &entry.actor.cgroup));
                 first.then_some(Step::Enter(entry))
             }
-            Record::Begin(_) | Record::Race(_) | Record::End(_) => None,
+            Record::Begin(_) | Record::Race(_) | Record::Rename(_) | Record::End(_) => None,
         })
         .collect()
 }
@@ -308,7 +320,10 @@ fn words(event: &Event) -> String {
                 sysctl.size, sysctl.path
             )
         }
-        (action, _) => format!("{action:?} of {:?}", event.netns),
+        (action, _) => match &event.table {
+            Some(table) => format!("{action:?} of {} in {:?}", table.path, event.netns),
+            None => format!("{action:?} of {:?}", event.netns),
+        },
     };
     format!("event {number}, {what}{actor}, {}", event.event.outcome)
 }
@@ -336,6 +351,10 @@ fn complete(log: &[Record], steps: &[Step<'_>], least: Least) -> Vec<String> {
         wrong.push(format!(
             "too little was done: {found:?}, {made} namespaces made, {entries} first entries"
         ));
+    }
+    let renames = count(|record| matches!(record, Record::Rename(_)));
+    if renames < least.renames as u64 {
+        wrong.push(format!("only {renames} devices were given another name"));
     }
     let writes = || {
         steps.iter().filter_map(|step| match step {

@@ -19,6 +19,7 @@ const LITTLE: Least = Least {
     keys: 13,
     methods: METHODS,
     entries: 2,
+    renames: 0,
     refused: true,
 };
 

@@ -20,6 +20,7 @@ const LEAST: Least = Least {
     keys: 0,
     methods: &[],
     entries: FIRST,
+    renames: 0,
     refused: false,
 };
 

@@ -20,6 +20,7 @@ pub fn compare(log: &[Record], pairs: &[(Step<'_>, &Event)]) -> Vec<Difference> 
         | Record::Create(_)
         | Record::Write(_)
         | Record::Enter(_)
+        | Record::Rename(_)
         | Record::End(_) => None,
     });
     races.flat_map(|race| one(race, pairs)).collect()

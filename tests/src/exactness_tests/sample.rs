@@ -397,7 +397,7 @@ pub fn sample_trace(log: &[Record]) -> Vec<Event> {
             // It is not the first of its cgroup there.
             Record::Enter(entry) if entry.netns == netns(3) && entry.how == "execve" => {}
             Record::Enter(entry) => events.push(event_of_entry(entry)),
-            Record::Begin(_) | Record::Race(_) | Record::End(_) => {}
+            Record::Begin(_) | Record::Race(_) | Record::Rename(_) | Record::End(_) => {}
         }
     }
     destroy(&mut events, None);

@@ -26,6 +26,8 @@ pub enum Record {
     Enter(Box<Entry>),
     /// Two threads wrote the same key at the same time.
     Race(Race),
+    /// A network device was given another name.
+    Rename(Rename),
     /// The last line: what a complete log holds.
     End(End),
 }
@@ -46,6 +48,23 @@ pub struct Begin {
     pub tick_ns: u64,
     /// The seed that the run can be repeated with.
     pub seed: u64,
+}
+
+/// Another name of a network device. The kernel takes the keys of the old one away and makes those of
+/// the new one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rename {
+    /// The process.
+    pub pid: u32,
+    /// When.
+    pub window: Window,
+    /// Inode number of the network namespace.
+    pub netns: u32,
+    /// The folders of its keys below /proc/sys before, sorted.
+    pub before: Vec<String>,
+    /// The same afterwards.
+    pub after: Vec<String>,
 }
 
 /// Totals, so that a log that ends early or a workload that shrank is noticed.
@@ -379,7 +398,7 @@ impl Log {
             Record::Create(_) => self.counts.add(CREATIONS, 1),
             Record::Write(_) => self.counts.add(WRITES, 1),
             Record::Enter(_) => self.counts.add(ENTRIES, 1),
-            Record::Begin(_) | Record::Race(_) | Record::End(_) => {}
+            Record::Begin(_) | Record::Race(_) | Record::Rename(_) | Record::End(_) => {}
         }
         let mut line = serde_json::to_vec(record)?;
         line.push(b'\n');

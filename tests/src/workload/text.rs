@@ -1,8 +1,8 @@
 //! Texts and memory that are out of the ordinary.
 
-use std::os::fd::AsRawFd as _;
+use std::{fs, os::fd::AsRawFd as _};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use nix::{
     errno::Errno,
     sched::CloneFlags,
@@ -10,12 +10,16 @@ use nix::{
 };
 
 use super::{
+    actor,
     buffer::Buffer,
     create,
     exactness::Run,
     file::{KeyFile, Method},
     keys::{self, Key},
+    log::{Record, Rename, Window},
+    netns,
     process::in_child,
+    sys,
     uring::Ring,
 };
 
@@ -266,11 +270,43 @@ fn write_only(run: &Run<'_>) -> Result<()> {
 
 /// A device whose name has a dot, as those of VLANs have.
 fn dotted_device(run: &Run<'_>) -> Result<()> {
-    rename_device("lo", "eth0.100")?;
+    rename(run, "lo", "eth0.100")?;
     let file = KeyFile::open(&keys::device("eth0.100", "rp_filter"))?;
     file.write_text(run.log, b"2\n", Method::Write)?;
     file.write_text(run.log, b"x", Method::Pwrite(0))?;
     Ok(())
+}
+
+fn rename(run: &Run<'_>, from: &str, to: &str) -> Result<()> {
+    let before = folders(from)?;
+    let from_ns = sys::boottime_ns()?;
+    rename_device(from, to)?;
+    let to_ns = sys::boottime_ns()?;
+    run.log.add(&Record::Rename(Rename {
+        pid: actor::current()?.pid,
+        window: Window { from_ns, to_ns },
+        netns: netns::current()?.inum,
+        before,
+        after: folders(to)?,
+    }))
+}
+
+/// The folders of a device's keys below /proc/sys, sorted.
+fn folders(device: &str) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for family in fs::read_dir("/proc/sys/net")? {
+        for kind in ["conf", "neigh"] {
+            let folder = family.as_ref().map(|family| family.path());
+            let folder = folder.map_err(|error| anyhow!("a folder of keys: {error}"))?;
+            let folder = folder.join(kind).join(device);
+            if folder.is_dir() {
+                let below = folder.strip_prefix("/proc/sys")?;
+                found.push(below.to_str().context("a folder's name")?.to_owned());
+            }
+        }
+    }
+    found.sort_unstable();
+    Ok(found)
 }
 
 fn rename_device(from: &str, to: &str) -> Result<()> {
