@@ -15,7 +15,7 @@ const DIGITS: usize = 20;
 const NANOS: i128 = 1_000_000_000;
 
 /// A moment as RFC 3339 in UTC, with nine digits.
-#[derive(Clone, Copy, PartialEq, Eq, JsonSchema)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, JsonSchema)]
 #[schemars(transparent)]
 pub struct Moment(#[schemars(with = "String")] [u8; LEN]);
 

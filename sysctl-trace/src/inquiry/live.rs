@@ -278,7 +278,7 @@ fn asked_of_files(key: &str) -> Asked {
 /// A namespace that only the recorder knows.
 fn past(id: NetnsId, others: usize, keys: &Keys, recorder: &Recorder) -> Result<Inquiry, Error> {
     let place = Place::Netns(id);
-    let excerpt = recorder.excerpt(vec![place])?;
+    let excerpt = recorder.excerpt(vec![place, Place::Node])?;
     let mut inquiry = Inquiry {
         cases: super::recorded::cases(&excerpt, place, keys),
         excerpt: Some(excerpt),
@@ -321,6 +321,7 @@ pub fn list(
     let fresh = fresh::read(keys).unwrap_or_default();
     let reads = values::read(&handles, keys, progress);
     let places = reads.iter().flatten().map(|read| Place::Netns(read.id));
+    let places = places.chain([Place::Node]);
     let excerpt = recorder
         .map(|recorder| recorder.excerpt(places.collect()))
         .transpose()?;
@@ -357,13 +358,14 @@ pub fn list(
     })
 }
 
-/// What an excerpt has of one namespace.
+/// What an excerpt has of one namespace, and of the whole node.
 fn only(excerpt: &Excerpt, id: NetnsId) -> Excerpt {
     let own = super::namespace(excerpt, Place::Netns(id));
+    let node = super::namespace(excerpt, Place::Node);
     Excerpt {
         window: excerpt.window.clone(),
         node: excerpt.node,
-        namespaces: own.cloned().into_iter().collect(),
+        namespaces: own.into_iter().chain(node).cloned().collect(),
         forgotten: excerpt.forgotten,
     }
 }

@@ -55,6 +55,7 @@ impl Inquiry {
             seen: self.excerpt.as_ref().map(|excerpt| Seen {
                 window: &excerpt.window,
                 namespace: namespace.as_deref(),
+                node: self::namespace(excerpt, Place::Node),
             }),
             held: case.held.clone(),
         })

@@ -14,7 +14,7 @@ use crate::{
     recording::{self, Account, Question, Source, Tally, glob_needle, needle},
     rendered::Rendered,
     target::{self, Candidate, Target},
-    verdict::Held,
+    verdict::{Held, helper},
 };
 
 /// Why there are no facts.
@@ -44,6 +44,7 @@ pub fn ask(
     let are_meant = |sysctl: &Sysctl| {
         let reaches = |key: &str| effect(&sysctl.key, key).is_some();
         keys.matches(&sysctl.key)
+            || helper::is_setting(&sysctl.key)
             || keys.named().any(|key| reaches(&key.dotted))
             || (keys.has_patterns() && is_reachable(&sysctl.key))
     };
@@ -59,6 +60,7 @@ pub fn ask(
         keys: recording::Keys {
             are_meant: &are_meant,
             needle: only.and_then(glob_needle),
+            besides: Some(helper::NEEDLE),
         },
         boot,
     })?;
@@ -76,7 +78,7 @@ pub fn ask(
 
 /// The facts about keys in one place of a ledger.
 pub fn in_ledger(ledger: &Ledger, place: Place, keys: &Keys) -> Inquiry {
-    let excerpt = ledger.excerpt(&[place]);
+    let excerpt = ledger.excerpt(&[place, Place::Node]);
     Inquiry {
         cases: cases(&excerpt, place, keys),
         excerpt: Some(excerpt),

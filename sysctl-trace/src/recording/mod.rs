@@ -119,6 +119,8 @@ pub struct Keys<'a> {
     pub are_meant: &'a (dyn Fn(&Sysctl) -> bool + Sync),
     /// A text that stands in every event of such a key: see [`glob_needle`].
     pub needle: Option<&'a str>,
+    /// One that stands in every event of the keys that are meant besides.
+    pub besides: Option<&'a str>,
 }
 
 /// What a recording says to a question.

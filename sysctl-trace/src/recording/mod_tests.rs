@@ -236,6 +236,7 @@ fn is_key(sysctl: &Sysctl) -> bool {
 pub(super) const KEYS: Keys<'static> = Keys {
     are_meant: &is_key,
     needle: Some(KEY),
+    besides: None,
 };
 
 /// By the container's name, which only its owner tells.

@@ -16,6 +16,7 @@ use crate::{event::Event, ledger::Passed};
 pub(super) struct Needles<'q> {
     target: Option<Finder<'q>>,
     keys: Option<Finder<'q>>,
+    keys_besides: Option<Finder<'q>>,
     has_target: bool,
 }
 
@@ -57,6 +58,7 @@ impl<'q> Needles<'q> {
         Self {
             target: finder(question.target.and_then(|target| target.needle)),
             keys: finder(question.keys.needle),
+            keys_besides: finder(question.keys.besides),
             has_target: question.target.is_some(),
         }
     }
@@ -74,6 +76,7 @@ impl<'q> Needles<'q> {
         };
         let mut target = hits(&self.target);
         let mut keys = hits(&self.keys);
+        let mut besides = hits(&self.keys_besides);
         ranges(lines).map(move |range| {
             let is_in = |hits: &mut Option<Hits<'_, '_>>| match hits {
                 Some(hits) => hits.is_in(range.start, range.end),
@@ -81,7 +84,7 @@ impl<'q> Needles<'q> {
             };
             Look {
                 may_name: self.has_target && is_in(&mut target),
-                may_have_key: is_in(&mut keys),
+                may_have_key: is_in(&mut keys) || (besides.is_some() && is_in(&mut besides)),
                 is_open: is_last && range.end == lines.len(),
                 is_too_long,
                 text: lines[range].trim_ascii(),

@@ -325,6 +325,7 @@ fn asked<'l>(lines: impl Iterator<Item = &'l Value>, place: NetnsId) -> (Verdict
         seen: Some(Seen {
             window: ledger.window(),
             namespace: ledger.namespace(Place::Netns(place)),
+            node: ledger.namespace(Place::Node),
         }),
         held: Held::default(),
     };

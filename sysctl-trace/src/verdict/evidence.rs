@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::{
     Asked, Facts, Seen,
     decide::{Decision, Root, component},
+    helper,
     specification::asks_too,
     words::{asks, component_name, inside},
 };
@@ -113,20 +114,23 @@ fn of_ledger(facts: &Facts<'_>, seen: &Seen<'_>, list: &mut Vec<Evidence>) {
         }
     }
     if let Some(history) = history {
-        of_history(facts, history, list);
+        of_history(facts, seen, history, list);
     }
     if let Some(end) = seen.namespace.and_then(|known| known.destroyed.as_ref()) {
         list.push(Evidence::at(end, "the namespace ended".to_owned()));
     }
 }
 
-fn of_history(facts: &Facts<'_>, history: &History, list: &mut Vec<Evidence>) {
+fn of_history(facts: &Facts<'_>, seen: &Seen<'_>, history: &History, list: &mut Vec<Evidence>) {
     let skipped = history.entries.len().saturating_sub(ENTRIES_MAX);
     let left_out = history.forgotten + skipped as u64;
     if left_out > 0 {
         list.push(format!("{left_out} earlier writes are left out").into());
     }
-    for entry in &history.entries[skipped..] {
+    let told = &history.entries[skipped..];
+    let first = list.len();
+    list.extend(settings(facts, seen, told));
+    for entry in told {
         list.push(match entry {
             Entry::Write(write) => Evidence::at(&write.at, wrote(facts, write)),
             Entry::Drift(drift) => Evidence::at(
@@ -140,6 +144,24 @@ fn of_history(facts: &Facts<'_>, history: &History, list: &mut Vec<Evidence>) {
             ),
         });
     }
+    list[first..].sort_by_key(|fact| fact.at);
+}
+
+/// The settings that had the kernel start those who wrote, each once.
+fn settings(facts: &Facts<'_>, seen: &Seen<'_>, told: &[Entry]) -> Vec<Evidence> {
+    let writes = told.iter().filter_map(|entry| match entry {
+        Entry::Write(write) => Some(write),
+        Entry::Drift(_) => None,
+    });
+    let mut list: Vec<Evidence> = Vec::new();
+    for (key, value, setting) in writes.filter_map(|write| helper::setting(seen, write)) {
+        let author = who(facts, &setting.author);
+        let fact = Evidence::at(&setting.at, format!("{key} was set to {value} by {author}"));
+        if !list.contains(&fact) {
+            list.push(fact);
+        }
+    }
+    list
 }
 
 /// `runc:[2:INIT][343] (runc init) wrote "1024": 4096, then 1024`

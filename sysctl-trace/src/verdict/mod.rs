@@ -7,6 +7,7 @@
 
 mod decide;
 mod evidence;
+pub mod helper;
 pub mod keys;
 mod specification;
 mod suspects;
@@ -49,6 +50,8 @@ pub struct Seen<'a> {
     pub window: &'a Window,
     /// What is known of the namespace; absent where nothing happened in it.
     pub namespace: Option<&'a Namespace>,
+    /// What is known of the keys of the whole node; absent where nothing is.
+    pub node: Option<&'a Namespace>,
 }
 
 /// What the node holds now.

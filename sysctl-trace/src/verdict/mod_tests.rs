@@ -14,6 +14,7 @@ pub(super) fn verdict_of(ledger: &Ledger, held: Held) -> Verdict {
         seen: Some(Seen {
             window: ledger.window(),
             namespace: ledger.namespace(Place::Netns(WEB)),
+            node: ledger.namespace(Place::Node),
         }),
         held,
     })
@@ -441,6 +442,7 @@ fn programs_of_namespaces_that_were_passed_over_hide_no_write_of_a_real_pod() {
         seen: Some(Seen {
             window: ledger.window(),
             namespace: ledger.namespace(place),
+            node: ledger.namespace(Place::Node),
         }),
         held: Held::default(),
     });

@@ -130,6 +130,7 @@ fn verdict(events: &[Event], value: Option<&SmolStr>) -> Verdict {
         seen: Some(Seen {
             window: ledger.window(),
             namespace: ledger.namespace(Place::Netns(SAME)),
+            node: ledger.namespace(Place::Node),
         }),
         held: Held {
             value: value.cloned(),

@@ -46,9 +46,10 @@ pub fn run(_: &Context) -> Result<()> {
         ensure!(begun.elapsed() < PATIENCE, "the helper wrote nothing");
         thread::sleep(Duration::from_millis(50));
     }
-    check(&why(&[])?).context("live")?;
+    let setter = std::process::id();
+    check(&why(&[])?, &command, setter).context("live")?;
     watch.finish()?;
-    check(&why(&["--from", Watch::file()])?).context("recorded")?;
+    check(&why(&["--from", Watch::file()])?, &command, setter).context("recorded")?;
 
     let (events, wrong) = trace::read(Path::new(Watch::file()))?;
     ensure!(wrong.is_empty(), "the stream: {}", wrong.join("; "));
@@ -69,10 +70,17 @@ pub fn run(_: &Context) -> Result<()> {
     Ok(())
 }
 
-fn check(answer: &Value) -> Result<()> {
+fn check(answer: &Value, command: &str, setter: u32) -> Result<()> {
     let cause = &answer["verdict"]["cause"];
     let is_helper = cause["kind"] == "written" && cause["component"] == "usermodehelper";
     ensure!(is_helper && answer["sysctl"]["value"] == VALUE, "{answer}");
     ensure!(answer["verdict"]["confidence"] == "observed", "{answer}");
+    let evidence = answer["verdict"]["evidence"].as_array();
+    let facts = evidence.into_iter().flatten();
+    let mut texts = facts.filter_map(|fact| fact["text"].as_str());
+    let set = format!("kernel.core_pattern was set to {command} by ");
+    let by = format!("[{setter}]");
+    let is_told = texts.any(|text| text.starts_with(&set) && text.contains(&by));
+    ensure!(is_told, "{set}{by} is not in {answer}");
     Ok(())
 }
