@@ -8,7 +8,8 @@ use core::ptr::addr_of;
 use aya_ebpf::{helpers::generated::bpf_map_update_elem, macros::map, maps::LruHashMap};
 use sysctl_trace_ebpf::{
     record::{
-        ANCESTORS_MAX, Actor, CUT_ANCESTORS, CUT_CGROUP, CUT_EXECUTABLE, Span, TASK_KERNEL_THREAD,
+        ANCESTORS_MAX, ARGS_MAX, Actor, CUT_ANCESTORS, CUT_CGROUP, CUT_EXECUTABLE, Span,
+        TASK_KERNEL_THREAD,
     },
     settings::ABSENT,
 };
@@ -22,6 +23,9 @@ use crate::{
 const PF_KTHREAD: u32 = 0x0020_0000;
 /// Longest name of an executable that is recorded: as long as a file's may be (NAME_MAX).
 const EXECUTABLE_MAX: usize = 255;
+/// Names of threads, up to eight bytes of them, whose arguments are recorded: what they apply stands
+/// there, and they end within milliseconds.
+const BRIEF: [[u8; 8]; 4] = [*b"sysctl\0\0", *b"busybox\0", *b"systemd-", *b"pinns\0\0\0"];
 /// Longest name of one cgroup, with its NUL and one byte more, which no name has (NAME_MAX).
 const CGROUP_NAME_MAX: usize = 257;
 /// How many levels of the cgroup hierarchy are recorded below its root.
@@ -61,6 +65,8 @@ pub fn record_actor<R: Reach>(draft: &mut Draft) -> Option<()> {
         draft.acted.actor.executable_dev,
     ) = executable_identity::<R>(task);
     record_ancestors::<R>(draft, leader);
+    draft.acted.actor.args = args::<R>(draft, task);
+    draft.acted.actor.padding = 0;
     draft.acted.actor.text_len = u32::from(draft.since(mark).len);
     Some(())
 }
@@ -114,6 +120,36 @@ fn comm<R: Reach>(task: Address) -> Option<[u8; 16]> {
 fn arg_start<R: Reach>(task: Address) -> Option<u64> {
     let mm = R::load::<Address>(task, setting!(offsets.task_mm))?;
     R::load(mm, setting!(offsets.mm_arg_start))
+}
+
+/// Arguments of those that are gone before anybody can look: none of any other program, and none
+/// where they are not all there.
+#[inline(always)]
+fn args<R: Reach>(draft: &mut Draft, task: Address) -> Span {
+    let comm = &draft.acted.actor.comm;
+    let name = [
+        comm[0], comm[1], comm[2], comm[3], comm[4], comm[5], comm[6], comm[7],
+    ];
+    let name = u64::from_ne_bytes(name);
+    let is = |brief: [u8; 8]| name == u64::from_ne_bytes(brief);
+    if !(is(BRIEF[0]) || is(BRIEF[1]) || is(BRIEF[2]) || is(BRIEF[3])) {
+        return Span::NONE;
+    }
+    let start = draft.acted.actor.arg_start;
+    let Some(mm) = R::load::<Address>(task, setting!(offsets.task_mm)) else {
+        return Span::NONE;
+    };
+    let Some(end) = R::load::<u64>(mm, setting!(offsets.mm_arg_end)) else {
+        return Span::NONE;
+    };
+    let len = end.wrapping_sub(start);
+    if start == 0 || len > ARGS_MAX as u64 {
+        return Span::NONE;
+    }
+    match draft.push_user::<ARGS_MAX>(start as Address, len as usize) {
+        Piece::Whole(span) => span,
+        Piece::Cut(_) | Piece::Unreadable | Piece::NoRoom => Span::NONE,
+    }
 }
 
 /// Name of the file that a task executes; none for kernel threads. Where it is mounted, the draft

@@ -19,6 +19,8 @@ pub const TEXT_MAX: usize = 8191;
 pub const REQUESTED_MAX: usize = 1024;
 /// Bytes of a key's memory that are recorded at most, before and after.
 pub const VALUE_MAX: usize = 256;
+/// Bytes of a process's arguments that are recorded at most.
+pub const ARGS_MAX: usize = 511;
 /// Keys of a table that are told at most.
 pub const TABLE_ENTRIES_MAX: u32 = 96;
 /// Bytes of a key's memory that are told at most as its table comes to be: those of a number.
@@ -206,6 +208,12 @@ pub struct Actor {
     pub executable_dev: u32,
     /// What kind of task it is: the `TASK_` constants.
     pub flags: u32,
+    /// Its arguments, each followed by NUL, from `mm.arg_start` up to `mm.arg_end`. Only of programs
+    /// that apply files or specifications and end at once, before anybody can look into /proc, and
+    /// only where all of them could be read.
+    pub args: Span,
+    /// Ends the gap before the next; always 0.
+    pub padding: u32,
     /// `task.comm` of the acting thread, up to the first NUL.
     pub comm: [u8; COMM_LEN],
     /// Parent, grandparent and so on.
@@ -329,7 +337,7 @@ pub struct KeyMemory {
 const _: () = assert!(size_of::<KeyMemory>() == 56 + VALUE_MAX);
 const _: () = assert!(size_of::<NetnsDestroy>() == 32);
 const _: () = assert!(size_of::<Ancestor>() == 56);
-const _: () = assert!(size_of::<Actor>() == 112 + 56 * ANCESTORS_MAX);
+const _: () = assert!(size_of::<Actor>() == 120 + 56 * ANCESTORS_MAX);
 const _: () = assert!(size_of::<Deed>() == 80);
 const _: () = assert!(size_of::<Acted>() == 16 + 16 + 80 + size_of::<Actor>());
 const _: () = assert!(size_of::<Acted>().is_multiple_of(8));

@@ -24,8 +24,6 @@ pub struct Settings {
     /// Inode number of every mount namespace that is not attached to the tree of files;
     /// [`ABSENT`] where these have 0.
     pub anonymous_mnt_inum: u32,
-    /// Keeps what follows aligned; always 0.
-    pub padding: u32,
     /// Kernel addresses from kallsyms.
     pub symbols: Symbols,
 }
@@ -70,6 +68,7 @@ pub struct Offsets {
     pub upid_size: u32,
     pub mm_exe_file: u32,
     pub mm_arg_start: u32,
+    pub mm_arg_end: u32,
     pub file_dentry: u32,
     pub file_mnt: u32,
     pub file_inode: u32,

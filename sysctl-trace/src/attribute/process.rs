@@ -204,6 +204,9 @@ impl Processes {
     fn read(&mut self, deed: &Deed<'_>) -> (Process, &'static [&'static str]) {
         let actor = &deed.acted.actor;
         let looked = self.look(actor);
+        // As they were at the event: the process may be gone, or have written others there.
+        let recorded = look::recorded(deed.actor_text(actor.args), self.args);
+        let args_cut = looked.args_cut && recorded.is_none();
         let ancestors: Vec<_> = actor.ancestors[..ANCESTORS_MAX.min(actor.ancestors_len as usize)]
             .iter()
             .map(|ancestor| Ancestor {
@@ -221,7 +224,7 @@ impl Processes {
             executable_name: executable(deed, actor.executable),
             executable_mnt: present(actor.executable_mnt_inum),
             executable: looked.executable,
-            args: looked.args,
+            args: recorded.or(looked.args),
             start: self.epoch.moment(actor.start_boottime_ns).to_string(),
             entity_id: self.entity_id(actor.pid, actor.start_boottime_ns),
             thread: Thread {
@@ -248,14 +251,7 @@ impl Processes {
             },
             enrichment: looked.enrichment,
         };
-        (
-            process,
-            if looked.args_cut {
-                &["process.args"]
-            } else {
-                &[]
-            },
-        )
+        (process, if args_cut { &["process.args"] } else { &[] })
     }
 
     /// Looks into /proc once for each image, as long as that tells everything: a process may act in

@@ -71,7 +71,6 @@ impl Facts {
             offsets,
             iter,
             anonymous_mnt_inum: offsets::anonymous_mnt_inum(&types),
-            padding: 0,
             symbols: SymbolSettings {
                 net_ctl_header_lookup: required(NET_CTL_HEADER_LOOKUP)?,
                 vmemmap_base: symbols.get(VMEMMAP_BASE).unwrap_or(0),

@@ -97,6 +97,7 @@ pub fn offsets(btf: &Btf<'_>) -> Result<Offsets, Missing> {
         upid_size: size("upid")?,
         mm_exe_file: field("mm_struct", "exe_file")?,
         mm_arg_start: field("mm_struct", "arg_start")?,
+        mm_arg_end: field("mm_struct", "arg_end")?,
         file_dentry: field("file", "f_path.dentry")?,
         file_inode: field("file", "f_inode")?,
         inode_number: field("inode", "i_ino")?,

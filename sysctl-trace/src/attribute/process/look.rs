@@ -79,6 +79,20 @@ pub(super) fn look(actor: &record::Actor, args: Args) -> Looked {
     }
 }
 
+/// The arguments that a record has, where it has them.
+pub(super) fn recorded(bytes: &[u8], args: Args) -> Option<Vec<String>> {
+    if bytes.is_empty() {
+        return None;
+    }
+    let (vector, cut) = split(bytes);
+    match args {
+        Args::None => None,
+        Args::Redacted | Args::Full if cut => None,
+        Args::Full => Some(vector),
+        Args::Redacted => Some(redact(vector)),
+    }
+}
+
 /// The arguments of the process that started then, if it still lives. They are for the tracer alone:
 /// nothing in them is blanked.
 pub(super) fn args_of(pid: u32, start_boottime_ns: u64) -> Option<Vec<String>> {

@@ -52,3 +52,18 @@ fn arguments_are_of_one_process_only() {
     assert_eq!(args[0], std::env::args().next().unwrap());
     assert_eq!(args_of(pid, start_boottime_ns + 1_000_000_000), None);
 }
+
+#[test]
+fn arguments_of_a_record() {
+    let bytes = b"sysctl\0-w\0net.core.somaxconn=1024\0";
+    let vector = ["sysctl", "-w", "net.core.somaxconn=1024"].map(String::from);
+    assert_eq!(recorded(bytes, Args::Full), Some(vector.to_vec()));
+    assert_eq!(recorded(bytes, Args::Redacted), Some(vector.to_vec()));
+    assert_eq!(recorded(bytes, Args::None), None);
+    assert_eq!(recorded(b"", Args::Full), None);
+    let blanked = recorded(b"sysctl\0--token=x\0", Args::Redacted);
+    assert_eq!(blanked.as_deref().map(<[String]>::len), Some(2));
+    assert_ne!(blanked, recorded(b"sysctl\0--token=x\0", Args::Full));
+    // More than is told: they are not all there.
+    assert_eq!(recorded(&b"a\0".repeat(65), Args::Full), None);
+}
