@@ -21,10 +21,10 @@ fn ask(file: &str, target: &str, key: &str) -> Inquiry {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/recordings")
         .join(file);
-    let target = Target::parse(target).unwrap();
-    let keys = Keys::parse([key]).unwrap();
-    let source = Source::new(OsStr::new(path.to_str().unwrap()));
-    recorded::ask(&source, &target, &keys, None).unwrap()
+    let target = Target::parse(target).expect("a target");
+    let keys = Keys::parse([key]).expect("a key");
+    let source = Source::new(OsStr::new(path.to_str().expect("a path in UTF-8")));
+    recorded::ask(&source, &target, &keys, None).expect("an answer")
 }
 
 #[track_caller]
@@ -205,7 +205,7 @@ fn is_by_hosttune(answer: &Answer) {
     let verdict = &answer.verdict;
     assert_eq!(answer.sysctl.value.as_deref(), Some("300"));
     let writer = writer(verdict);
-    let k8s = writer.k8s.as_ref().unwrap();
+    let k8s = writer.k8s.as_ref().expect("the pod");
     assert_eq!(k8s.pod.name.as_deref(), Some("hosttune-guest"));
     assert!(k8s.pod.uid.is_some());
     assert_eq!(
@@ -213,7 +213,7 @@ fn is_by_hosttune(answer: &Answer) {
         Some("kube-system")
     );
     assert_eq!(writer.container.as_deref(), Some("tune"));
-    let id = writer.container_id.as_deref().unwrap();
+    let id = writer.container_id.as_deref().expect("the container");
     let inside = format!(
         "in container tune ({}) of pod kube-system/hosttune-guest",
         &id[..12]

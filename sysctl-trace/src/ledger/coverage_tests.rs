@@ -345,7 +345,7 @@ fn before_schema_1_3_programs_passed_over_are_those_of_namespaces() {
     };
     assert_eq!(kind(&with(0, "1.2"), 10, 30), None);
     let proof = with(0, "1.2").prove(&since(10, None)).unwrap();
-    assert_eq!(proof.harmless().1, true);
+    assert!(proof.harmless().1);
     assert!(kind(&with(1, "1.2"), 10, 30).is_some());
     assert!(kind(&with(0, "1.3"), 10, 30).is_some());
 }

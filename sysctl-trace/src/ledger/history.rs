@@ -193,7 +193,7 @@ impl Write {
     }
 
     /// The value as it returned; absent where the kernel's memory can't be read.
-    pub const fn new(&self) -> Option<&SmolStr> {
+    pub const fn became(&self) -> Option<&SmolStr> {
         match &self.memory {
             Memory::Read { new, .. } => Some(new),
             Memory::NotDecoded => None,

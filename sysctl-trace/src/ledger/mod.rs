@@ -389,7 +389,7 @@ impl Ledger {
         let table = Table {
             keys: (**keys).clone(),
             is_cut,
-            began: is_new.then(|| (at, author)),
+            began: is_new.then_some((at, author)),
             ended: (!is_new).then_some(at),
         };
         self.change(Place::of(event), |namespace| {

@@ -70,7 +70,7 @@ fn history<'l>(ledger: &'l Ledger, id: NetnsId, key: &str) -> Option<&'l History
 fn values(history: &History) -> Vec<&str> {
     history
         .writes()
-        .filter_map(|write| write.new().map(SmolStr::as_str))
+        .filter_map(|write| write.became().map(SmolStr::as_str))
         .collect()
 }
 

@@ -376,7 +376,7 @@ fn the_name_may_come_after_the_writes() {
         }),
         ..OF_NODE
     };
-    let account = ask(&stream(&deeds).join("\n"), &question).unwrap();
+    let account = ask(stream(&deeds).join("\n"), &question).unwrap();
     let place = Place::Netns(netns(0));
     assert_eq!(account.places, BTreeSet::from([place]));
     let namespace = account.ledger.namespace(place).unwrap();
@@ -409,7 +409,7 @@ fn owners_are_there_where_nobody_has_that_name() {
         }),
         ..OF_NODE
     };
-    let account = ask(&lines.join("\n"), &question).unwrap();
+    let account = ask(lines.join("\n"), &question).unwrap();
     assert_eq!(account.places, BTreeSet::new());
     let known = account.ledger.namespace(Place::Netns(netns(0))).unwrap();
     let container = known.owner.as_ref().unwrap().container.as_ref().unwrap();
@@ -441,7 +441,7 @@ pub(super) fn since(from_ns: u64, to_ns: u64) -> crate::ledger::Since<'static> {
 fn a_line_that_is_not_understood_is_a_flaw() {
     let mut lines = stream(&[Deed::Start, Deed::WriteNode(false, KEY), Deed::Create(0)]);
     lines.insert(2, "attached".to_owned());
-    let account = ask(&lines.join("\n"), &OF_NODE).unwrap();
+    let account = ask(lines.join("\n"), &OF_NODE).unwrap();
     assert_eq!(account.tally.not_understood, 1);
     let (line, problem) = account.tally.first_not_understood.unwrap();
     assert_eq!(line, 3);

@@ -109,7 +109,7 @@ impl<'a> Decision<'a> {
             Root::Kernel(Origin::Constant) => Cause::KernelConstant,
             Root::Kernel(Origin::Node) => Cause::InheritedFromNode,
             Root::Kernel(Origin::Computed | Origin::Unknown) => Cause::KernelSetUp,
-            Root::Write(write) => Cause::Written(writer(facts, write)),
+            Root::Write(write) => Cause::Written(Box::new(writer(facts, write))),
             Root::Requested(requester) => Cause::Requested(requester.clone()),
             Root::BeforeTracing => Cause::BeforeTracing,
             Root::NotWatched => Cause::NotWatched,

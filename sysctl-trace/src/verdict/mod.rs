@@ -126,7 +126,7 @@ pub enum Cause {
     /// The kernel copied the node's value when it made the namespace.
     InheritedFromNode,
     /// A write.
-    Written(Writer),
+    Written(Box<Writer>),
     /// Nobody saw the write, but this is where the value is asked for.
     Requested(Requester),
     /// It was set before tracing began, or before the namespace was first seen.
