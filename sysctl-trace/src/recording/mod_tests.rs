@@ -549,3 +549,22 @@ fn several_boots_are_told_apart() {
         "{error}"
     );
 }
+
+#[test]
+fn lives_of_the_nodes_keys_are_read() {
+    let of_node = |mut event: Event| {
+        event.netns.as_mut().unwrap().inum = Some(NODE.inum);
+        event.netns.as_mut().unwrap().cookie = Some(NODE.cookie.to_string().into());
+        event
+    };
+    let events = [samples::started(), of_node(samples::registered())];
+    let lines = events.into_iter().zip(1..);
+    let lines: String = lines
+        .map(|(event, number)| text(&at(event, number)) + "\n")
+        .collect();
+    let account = ask(&lines, &OF_NODE).unwrap();
+    let node = account.ledger.namespace(Place::Netns(NODE)).unwrap();
+    let key = "net.ipv4.conf.eth0/100.rp_filter";
+    let known = crate::ledger::reach::as_asked(node, key, None);
+    assert!(known.created.is_some(), "{known:?}");
+}
