@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
-use sysctl_trace_tests::workload::{enter, exactness, loops, nested};
+use sysctl_trace_tests::workload::{enter, exactness, loops, nested, stall};
 
 /// What the workload can be asked for.
 #[derive(Debug, Parser)]
@@ -65,6 +65,13 @@ enum Action {
         /// The text
         value: String,
     },
+    /// Write one value, held up within the kernel until standard input says or ends
+    Stall {
+        /// The key, dotted
+        key: String,
+        /// The text
+        value: String,
+    },
     /// Write one value from within nested cgroups
     Nested {
         /// The outermost, which is made
@@ -120,6 +127,7 @@ fn run(action: Action) -> Result<()> {
             Ok(())
         }
         Action::Write { key, value } => loops::write(&key, &value),
+        Action::Stall { key, value } => stall::write(&key, &value),
         Action::Nested {
             base,
             levels,

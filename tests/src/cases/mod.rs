@@ -11,9 +11,11 @@ mod ending;
 mod environment;
 mod exactness;
 mod helper;
+mod mounts;
 mod nested;
 mod netns_enter;
 mod recorder;
+mod stall;
 pub mod tracer;
 
 use std::time::Duration;
@@ -116,6 +118,18 @@ pub const CASES: &[Case] = &[
         kernels: Kernels::All,
         deadline: Duration::from_secs(90),
         run: helper::run,
+    },
+    Case {
+        name: "held-up",
+        kernels: Kernels::All,
+        deadline: Duration::from_secs(120),
+        run: stall::run,
+    },
+    Case {
+        name: "private-mounts",
+        kernels: Kernels::Only(&["6.12", "5.10"]),
+        deadline: Duration::from_secs(60),
+        run: mounts::run,
     },
     Case {
         name: "doctor",

@@ -136,6 +136,14 @@ fn path_of(key: &str) -> String {
     }
 }
 
+/// Opens a key's file to write to.
+///
+/// # Errors
+/// When it can't be opened.
+pub(super) fn open_key(key: &str) -> Result<File> {
+    open(&path_of(key))
+}
+
 fn open(path: &str) -> Result<File> {
     let path = PathBuf::from("/proc/sys").join(path);
     let file = OpenOptions::new().read(true).write(true).open(&path);

@@ -29,6 +29,7 @@ mod identity;
 mod inherit;
 pub mod nested;
 mod race;
+pub mod stall;
 mod text;
 
 pub mod exactness;
