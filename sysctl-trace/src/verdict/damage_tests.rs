@@ -112,7 +112,8 @@ fn damage() -> impl Strategy<Value = Damage> {
     ]
 }
 
-/// A namespace with a cookie is made once and ends once; a number without one is used again.
+/// A namespace with a cookie is made once and ends once; a number without one is used again, by a
+/// namespace that is made in its turn: nothing happens in one that nobody made.
 fn story(deeds: &[Deed], place: NetnsId) -> Story {
     let other = NetnsId {
         inum: place.inum + 1,
@@ -125,7 +126,22 @@ fn story(deeds: &[Deed], place: NetnsId) -> Story {
             if place.cookie != 0 && (is_gone || (is_made && matches!(deed, Deed::Create))) {
                 return story;
             }
-            is_gone |= matches!(deed, Deed::Destroy);
+            let is_within = match deed {
+                Deed::Create | Deed::Elsewhere(_) | Deed::Wait(_) => false,
+                Deed::Meet
+                | Deed::Write(..)
+                | Deed::Refuse(_)
+                | Deed::Race(..)
+                | Deed::Stall(..)
+                | Deed::Drift(_)
+                | Deed::Destroy => true,
+            };
+            let story = match is_gone && is_within {
+                true => story.create(),
+                false => story,
+            };
+            is_gone = matches!(deed, Deed::Destroy)
+                || (is_gone && matches!(deed, Deed::Elsewhere(_) | Deed::Wait(_)));
             is_made = true;
             match deed {
                 Deed::Create => story.create(),

@@ -118,7 +118,9 @@ fn by_component(component: &Component, args: Option<&[String]>, path: &str) -> U
         "container-process" => Unasked::Contained,
         "sysctl(8)" => match args.map(arguments::of_procps) {
             Some(Some(_)) => Unasked::Files,
-            Some(None) | None => Unasked::NoArguments,
+            // It was given settings; which, its arguments do not tell any more.
+            Some(None) => Unasked::AnyProgram,
+            None => Unasked::NoArguments,
         },
         "systemd-sysctl" => match args {
             Some(_) => Unasked::Files,
@@ -158,7 +160,17 @@ fn names(args: &[String], path: &str, requested: Option<&str>) -> bool {
         return false;
     }
     let mut own = args.iter().skip(1);
-    own.any(|arg| assigns(arg, path, requested)) || shell_names(args, path, requested)
+    own.any(|arg| assigns(arg, path, requested))
+        || taken_apart(args, path, requested)
+        || shell_names(args, path, requested)
+}
+
+/// `KEY` and `VALUE` one after the other: some programs take their own arguments apart in place.
+fn taken_apart(args: &[String], path: &str, requested: &str) -> bool {
+    let pairs = args.get(1..).unwrap_or_default().windows(2);
+    let pair =
+        |pair: &[String]| path_of(pair[0].trim()) == path && is_same_text(&pair[1], requested);
+    pairs.map(pair).any(|is_it| is_it)
 }
 
 /// `KEY=VALUE`
