@@ -189,9 +189,7 @@ impl Session {
             Some(known) if *known == start => {}
             Some(known) => {
                 self.is_contradictory = true;
-                if (at.boottime_ns, at.sequence) < (known.at.boottime_ns, known.at.sequence) {
-                    self.start = Some(start);
-                }
+                self.start = Some(known.common(&start));
             }
             None => self.start = Some(start),
         }
@@ -448,6 +446,31 @@ impl Start {
             filters: is_told.then(|| trace.filters.clone()),
             shared: trace.keys.as_ref().map(|keys| keys.shared.clone()),
             watched: trace.watched.clone(),
+        }
+    }
+}
+
+impl Start {
+    /// What two lines agree in, in whatever order they come.
+    fn common(&self, other: &Self) -> Self {
+        let rank = |one: &Self| (one.at.boottime_ns, one.at.sequence);
+        let first = if rank(other) < rank(self) {
+            other
+        } else {
+            self
+        };
+        let watched = self
+            .watched
+            .iter()
+            .filter(|one| other.watched.contains(one));
+        Self {
+            at: first.at,
+            filters: self
+                .filters
+                .clone()
+                .filter(|_| self.filters == other.filters),
+            shared: self.shared.clone().filter(|_| self.shared == other.shared),
+            watched: watched.copied().collect(),
         }
     }
 }

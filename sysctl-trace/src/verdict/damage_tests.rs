@@ -218,6 +218,12 @@ fn lines(told: &[Event], watch: &Watch, number: usize) -> Vec<Event> {
         let (one, other) = (one.index(world.len()), other.index(world.len()));
         (one.min(other), one.max(other))
     });
+    // A tracer that begins during a write does not see it.
+    let is_under_way =
+        |at: &usize| *at > 0 && world[*at].event.boottime_ns <= world[*at - 1].event.ended_ns();
+    let Some(from) = (from..=to).find(|at| !is_under_way(at)) else {
+        return Vec::new();
+    };
     let seen = &world[from..=to];
     // A filter that leaves out a key leaves out creations and ends too.
     let is_shown = |event: &Event| match FILTERS[watch.filter] {
@@ -329,7 +335,12 @@ fn damaged(mut lines: Vec<Value>, damages: &[Damage]) -> Vec<Value> {
 
 /// What the lines that can be read say. One that can't be read is not there.
 fn asked<'l>(lines: impl Iterator<Item = &'l Value>, place: NetnsId) -> (Verdict, Option<SmolStr>) {
-    let mut ledger = Ledger::new(Limits::default());
+    // Room for all: what is forgotten where there is none depends on the order.
+    let limits = Limits {
+        entries_each: 1024,
+        ..Limits::default()
+    };
+    let mut ledger = Ledger::new(limits);
     for line in lines {
         if let Ok(event) = serde_json::from_value::<Event>(line.clone()) {
             ledger.take(&event);
