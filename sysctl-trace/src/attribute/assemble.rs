@@ -339,16 +339,8 @@ impl Assembler {
             sysctl: None,
             table: None,
             trace: Trace {
-                session: self.session.clone(),
                 truncated,
-                lost: None,
-                since_boottime_ns: None,
-                filters: BTreeMap::new(),
-                filtered_by: None,
-                lost_by_action: BTreeMap::new(),
-                watched: Vec::new(),
-                keys: None,
-                end: None,
+                ..Trace::of(self.session.clone())
             },
         }
     }

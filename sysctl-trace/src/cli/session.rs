@@ -18,7 +18,7 @@ use crate::{
         tree::Tree,
         verdicts::Verdicts,
     },
-    event::{Action, Category, End, EndReason, Event, Kind, NetnsId, Outcome, Type},
+    event::{Action, Category, End, EndReason, Event, Kind, NetnsId, Outcome, Trace, Type},
     filter::Filter,
     kernel::clock,
     ledger::{At, Ledger, Limits, Place},
@@ -367,8 +367,7 @@ impl<S: Source> Session<S> {
             event.event.action = Action::TraceEnd;
             event.event.outcome = Outcome::Success;
             event.event.boottime_ns = moment_ns;
-            event.trace.watched = Vec::new();
-            event.trace.keys = None;
+            event.trace = Trace::of(event.trace.session);
             event.trace.end = Some(End {
                 reason,
                 events: self.sequence + 1,

@@ -584,6 +584,22 @@ pub struct Trace {
 }
 
 impl Trace {
+    /// Of a run, and nothing else.
+    pub const fn of(session: Arc<Rendered<String>>) -> Self {
+        Self {
+            session,
+            truncated: Vec::new(),
+            lost: None,
+            since_boottime_ns: None,
+            filters: BTreeMap::new(),
+            filtered_by: None,
+            lost_by_action: BTreeMap::new(),
+            watched: Vec::new(),
+            keys: None,
+            end: None,
+        }
+    }
+
     /// Tells what the filters of the stream leave out.
     pub fn set_filters(&mut self, filters: BTreeMap<String, Vec<String>>) {
         self.filtered_by = Some(filters.keys().cloned().collect());

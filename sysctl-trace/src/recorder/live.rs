@@ -17,7 +17,9 @@ use super::{
 use crate::{
     attribute::{pin::Pins, resident},
     decode::decimal,
-    event::{Action, Category, Event, Netns, NetnsId, Outcome, Owner, Sysctl, Type, ValueType},
+    event::{
+        Action, Category, Event, Netns, NetnsId, Outcome, Owner, Sysctl, Trace, Type, ValueType,
+    },
     kernel::netns,
     ledger::{Ledger, Namespace, Place},
     node::key::Key,
@@ -119,10 +121,7 @@ impl Drifted {
             handler: None,
             memory: None,
         });
-        event.trace.filters.clear();
-        event.trace.filtered_by = None;
-        event.trace.watched.clear();
-        event.trace.keys = None;
+        event.trace = Trace::of(event.trace.session);
         event
     }
 

@@ -151,7 +151,8 @@ pub fn run(_: &Context) -> Result<()> {
             let history = &excerpt["namespaces"][0]["keys"]["net.core.somaxconn"];
             let last = history["entries"].as_array().and_then(|all| all.last());
             let last = &last.with_context(|| excerpt.to_string())?["write"];
-            ensure!(last["new"] == *value.to_string(), "not {value}: {excerpt}");
+            let new = &last["memory"]["read"]["new"];
+            ensure!(*new == *value.to_string(), "not {value}: {excerpt}");
             let until = &excerpt["window"]["until"]["boottime_ns"];
             ensure!(
                 until.as_u64() >= last["at"]["boottime_ns"].as_u64(),

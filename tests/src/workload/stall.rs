@@ -41,7 +41,7 @@ pub fn write(key: &str, value: &str) -> Result<()> {
         let writer = scope.spawn(|| page.write_to(&file, value.len()));
         page.wait()?;
         println!("held up");
-        io::stdin().read(&mut [0])?;
+        io::stdin().lines().next().transpose()?;
         page.fill(value.as_bytes())?;
         writer.join().map_err(|_| anyhow!("the writer panicked"))
     })?;

@@ -167,10 +167,10 @@ fn names(args: &[String], path: &str, requested: Option<&str>) -> bool {
 
 /// `KEY` and `VALUE` one after the other: some programs take their own arguments apart in place.
 fn taken_apart(args: &[String], path: &str, requested: &str) -> bool {
-    let pairs = args.get(1..).unwrap_or_default().windows(2);
+    let mut pairs = args.get(1..).unwrap_or_default().windows(2);
     let pair =
         |pair: &[String]| path_of(pair[0].trim()) == path && is_same_text(&pair[1], requested);
-    pairs.map(pair).any(|is_it| is_it)
+    pairs.any(pair)
 }
 
 /// `KEY=VALUE`
