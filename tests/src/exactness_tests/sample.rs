@@ -267,7 +267,11 @@ pub fn event(action: Action, window: Window, actor: Option<&Actor>) -> Event {
         table: None,
         trace: trace::Trace {
             session: "s".into(),
-            truncated: Vec::new(),
+            // It has more than are told.
+            truncated: actor
+                .map(|_| "process.ancestors".to_owned())
+                .into_iter()
+                .collect(),
             lost: None,
             since_boottime_ns: None,
             filters: BTreeMap::new(),
