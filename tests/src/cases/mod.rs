@@ -11,7 +11,6 @@ mod ending;
 mod environment;
 mod exactness;
 mod helper;
-mod mounts;
 mod nested;
 mod netns_enter;
 mod recorder;
@@ -124,12 +123,6 @@ pub const CASES: &[Case] = &[
         kernels: Kernels::All,
         deadline: Duration::from_secs(120),
         run: stall::run,
-    },
-    Case {
-        name: "private-mounts",
-        kernels: Kernels::Only(&["6.12", "5.10"]),
-        deadline: Duration::from_secs(60),
-        run: mounts::run,
     },
     Case {
         name: "doctor",
