@@ -243,8 +243,8 @@ pub struct Deed {
     /// Write: which handler the key has, as its place in user space's list of handlers, from 1; 0
     /// where it is none of these.
     pub handler: u32,
-    /// Write: `ctl_table.data`, the address of the key's memory; 0 where it has none. It never leaves
-    /// the tracer.
+    /// Write: the address of the key's memory: `ctl_table.data`, or where its handler has the value; 0
+    /// where that is not known. It never leaves the tracer.
     pub data: u64,
     /// New namespace: `net.core.sysctl_somaxconn` in it.
     pub somaxconn: i32,
@@ -311,8 +311,8 @@ pub const NO_VALUE: u32 = u32::MAX;
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct KeyMemory {
-    /// `ctl_table.data`: the address of the key's memory; 0 where it has none. It never leaves the
-    /// tracer.
+    /// The address of the key's memory: `ctl_table.data`, or where its handler has the value; 0 where
+    /// that is not known. It never leaves the tracer.
     pub data: u64,
     /// `ctl_table.proc_handler`: the address of the function that reads and writes the key.
     pub handler: u64,

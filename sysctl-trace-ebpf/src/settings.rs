@@ -123,7 +123,11 @@ pub struct Offsets {
     pub ctl_table_data: u32,
     pub ctl_table_maxlen: u32,
     pub ctl_table_handler: u32,
-    pub congestion_ops_name: u32,
+    pub ctl_table_extra1: u32,
+    pub nsproxy_uts_ns: u32,
+    pub nsproxy_ipc_ns: u32,
+    /// Size of an entry of `hstates`; [`ABSENT`] where the kernel has no huge pages.
+    pub hstate_size: u32,
     pub iter_type: u32,
     /// Width of `iov_iter.iter_type` in bytes: 1, or 4 for the older `type`.
     pub iter_type_size: u32,
@@ -141,6 +145,8 @@ pub struct Offsets {
     pub bio_vec_len: u32,
     pub bio_vec_offset: u32,
     pub page_size_of: u32,
+    /// What the queue for an unresolved neighbour counts for a packet: SKB_TRUESIZE(ETH_FRAME_LEN).
+    pub packet_truesize: u32,
 }
 
 /// What an `iov_iter` can walk over.
@@ -171,6 +177,14 @@ pub struct Symbols {
     pub vmemmap_base: u64,
     /// `page_offset_base`: where all memory is mapped (x86-64).
     pub page_offset_base: u64,
+    /// `init_uts_ns`: the first UTS namespace.
+    pub init_uts_ns: u64,
+    /// `init_ipc_ns`: the first IPC namespace.
+    pub init_ipc_ns: u64,
+    /// `hstates`: huge pages, one entry for each size.
+    pub hstates: u64,
+    /// `default_hstate_idx`: which of these is the default.
+    pub default_hstate_idx: u64,
 }
 
 /// How the kernel holds the value of a key, told by its handler function.
@@ -200,13 +214,27 @@ pub enum ValueKind {
     UlongMsJiffies = 9,
     /// NUL-terminated text.
     String = 10,
-    /// Pointer to `struct tcp_congestion_ops`, shown by its name.
-    CongestionControl = 11,
+    /// NUL-terminated name of something; a NULL pointer in its place is shown as NONE.
+    NameOrNone = 11,
+    /// Two port numbers in one `u32`, the lower one in the lower half.
+    PortPair = 12,
+    /// `struct static_key`, shown as 0 or 1.
+    StaticKey = 13,
+    /// Array of bits, of which there are `ctl_table.maxlen`; shown as ranges.
+    Bitmap = 14,
+    /// One `u32` of bits for actions of seccomp, shown by their names.
+    SeccompActions = 15,
+    /// One `int` of a neighbour table, in jiffies or not: the key's name tells how it is shown.
+    NeighTime = 16,
+    /// One `int` in bytes, shown in packets. The probe divides.
+    Packets = 17,
+    /// 16 bytes, shown as a UUID.
+    Uuid = 18,
 }
 
 impl ValueKind {
     /// Every kind, each at the place of its number.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 19] = [
         Self::NotDecoded,
         Self::Int,
         Self::Uint,
@@ -218,33 +246,58 @@ impl ValueKind {
         Self::UserhzJiffies,
         Self::UlongMsJiffies,
         Self::String,
-        Self::CongestionControl,
+        Self::NameOrNone,
+        Self::PortPair,
+        Self::StaticKey,
+        Self::Bitmap,
+        Self::SeccompActions,
+        Self::NeighTime,
+        Self::Packets,
+        Self::Uuid,
     ];
 }
 
-/// A handler function, as the map of handlers holds it: its place in user space's list, from 1, and
-/// what its keys' memory is.
+/// A handler function, as the map of handlers holds it: where its keys' values are, and what.
+#[cfg_attr(not(target_arch = "bpf"), derive(Debug, PartialEq, Eq))]
 #[derive(Clone, Copy)]
+#[repr(C)]
 pub struct Handler {
     /// Place in user space's list of handlers, from 1.
     pub place: u32,
     /// One of [`ValueKind`].
     pub kind: u32,
+    /// From where the value is found: one of [`Base`].
+    pub base: u32,
+    /// Length of the value in bytes; 0 where `ctl_table.maxlen` tells.
+    pub len: u32,
+    /// An address for [`Base::Fixed`], else an offset from the base.
+    pub address: u64,
+    /// Where the value is a pointer to what is shown: the offset of that from where it points;
+    /// else [`ABSENT`].
+    pub through: u32,
+    /// Ends the gap at the end; always 0.
+    pub padding: u32,
 }
 
-impl Handler {
-    /// As one number.
-    pub const fn to_bits(self) -> u64 {
-        (self.place as u64) << 32 | self.kind as u64
-    }
-
-    /// From that number.
-    pub const fn from_bits(bits: u64) -> Self {
-        Self {
-            place: (bits >> 32) as u32,
-            kind: bits as u32,
-        }
-    }
+/// From where a value is found.
+#[cfg_attr(not(target_arch = "bpf"), derive(Debug, PartialEq, Eq))]
+#[derive(Clone, Copy)]
+#[repr(u32)]
+pub enum Base {
+    /// `ctl_table.data`.
+    Data = 0,
+    /// An address of the kernel's own.
+    Fixed = 1,
+    /// The network namespace that the key belongs to.
+    Net = 2,
+    /// The same, and from there the pointer at the index `ctl_table.extra1`.
+    NetIndexed = 3,
+    /// `ctl_table.data`, which lies in the first UTS namespace, taken over to the current task's.
+    Uts = 4,
+    /// The same with IPC namespaces.
+    Ipc = 5,
+    /// The huge pages of the default size.
+    Hugepages = 6,
 }
 
 /// Loss that one program saw on one CPU, per cause.

@@ -2,7 +2,7 @@
 
 use std::iter;
 
-use smol_str::{SmolStr, SmolStrBuilder};
+use smol_str::{SmolStr, SmolStrBuilder, format_smolstr};
 use sysctl_trace_ebpf::{
     record::{
         self, Acted, Actor, CUT_OF_ACTOR, CUT_REQUESTED, ENTERED_BY_EXEC, ENTERED_BY_SETNS,
@@ -188,9 +188,10 @@ fn table_key(list: &[u8]) -> Option<(TableKey<'_>, &[u8])> {
     };
     let (memory, rest) = rest.split_at_checked((*len).into())?;
     let end = rest.iter().position(|&byte| byte == 0)?;
+    let name = &rest[..end];
     let key = TableKey {
-        name: &rest[..end],
-        kind: value_kind((*kind).into()),
+        name,
+        kind: value_kind((*kind).into(), &String::from_utf8_lossy(name)),
         memory,
     };
     Some((key, &rest[end + 1..]))
@@ -241,18 +242,28 @@ pub fn text_of(bytes: &[u8]) -> SmolStr {
     SmolStr::new(String::from_utf8_lossy(bytes))
 }
 
-/// How a value is held, from its number in the record.
-pub fn value_kind(number: u32) -> ValueKind {
-    ValueKind::ALL
+/// How a value is held, from its number in the record. `key`: the key's path, which tells where
+/// its handler goes by the name.
+pub fn value_kind(number: u32, key: &str) -> ValueKind {
+    let kind = ValueKind::ALL
         .get(number as usize)
         .copied()
-        .unwrap_or(ValueKind::NotDecoded)
+        .unwrap_or(ValueKind::NotDecoded);
+    if kind != ValueKind::NeighTime {
+        return kind;
+    }
+    match key.rsplit('/').next() {
+        Some("retrans_time") => ValueKind::Int,
+        Some("base_reachable_time") => ValueKind::Jiffies,
+        Some("retrans_time_ms" | "base_reachable_time_ms") => ValueKind::MsJiffies,
+        _ => ValueKind::NotDecoded,
+    }
 }
 
 /// The public name of how a value is held.
 pub const fn value_type(kind: ValueKind) -> ValueType {
     match kind {
-        ValueKind::NotDecoded => ValueType::NotDecoded,
+        ValueKind::NotDecoded | ValueKind::NeighTime => ValueType::NotDecoded,
         ValueKind::Int => ValueType::Int,
         ValueKind::Uint => ValueType::Uint,
         ValueKind::Ulong => ValueType::Ulong,
@@ -262,18 +273,25 @@ pub const fn value_type(kind: ValueKind) -> ValueType {
         ValueKind::MsJiffies => ValueType::MsJiffies,
         ValueKind::UserhzJiffies => ValueType::UserhzJiffies,
         ValueKind::UlongMsJiffies => ValueType::UlongMsJiffies,
-        ValueKind::String | ValueKind::CongestionControl => ValueType::String,
+        ValueKind::String | ValueKind::NameOrNone => ValueType::String,
+        ValueKind::PortPair => ValueType::PortPair,
+        ValueKind::StaticKey => ValueType::StaticKey,
+        ValueKind::Bitmap => ValueType::Bitmap,
+        ValueKind::SeccompActions => ValueType::Actions,
+        ValueKind::Packets => ValueType::Packets,
+        ValueKind::Uuid => ValueType::Uuid,
     }
 }
 
 /// The text that the key's file shows for these bytes of the key's memory: numbers with tabs
-/// between them. `hz`: ticks per second. `None` where the kind is not decoded.
+/// between them. `hz`: ticks per second. `None` where the kind is not decoded, or the kernel has not
+/// made the value yet.
 pub fn value(kind: ValueKind, bytes: &[u8], hz: u64) -> Option<SmolStr> {
     let hz = hz.max(1);
     Some(match kind {
-        ValueKind::NotDecoded => return None,
+        ValueKind::NotDecoded | ValueKind::NeighTime => return None,
         ValueKind::Int => numbers(bytes, i32::from_ne_bytes),
-        ValueKind::Uint => numbers(bytes, u32::from_ne_bytes),
+        ValueKind::Uint | ValueKind::Packets => numbers(bytes, u32::from_ne_bytes),
         ValueKind::Ulong => numbers(bytes, u64::from_ne_bytes),
         // A key of one byte is an `int` in kernels before 5.13.
         ValueKind::U8 if bytes.len() == 4 => numbers(bytes, i32::from_ne_bytes),
@@ -284,8 +302,82 @@ pub fn value(kind: ValueKind, bytes: &[u8], hz: u64) -> Option<SmolStr> {
         ValueKind::UlongMsJiffies => numbers(bytes, |raw| {
             u128::from(u64::from_ne_bytes(raw)) * 1000 / u128::from(hz)
         }),
-        ValueKind::String | ValueKind::CongestionControl => text_of(until_nul(bytes)),
+        ValueKind::String => text_of(until_nul(bytes)),
+        ValueKind::NameOrNone if bytes.is_empty() => SmolStr::new_static("NONE"),
+        ValueKind::NameOrNone => text_of(until_nul(bytes)),
+        ValueKind::PortPair => {
+            let both = u32::from_ne_bytes(*bytes.first_chunk()?);
+            format_smolstr!("{}\t{}", both & 0xffff, both >> 16)
+        }
+        ValueKind::StaticKey => numbers(bytes, |raw| u8::from(i32::from_ne_bytes(raw) != 0)),
+        ValueKind::Bitmap => ranges(bytes),
+        ValueKind::SeccompActions => {
+            let bits = u32::from_ne_bytes(*bytes.first_chunk()?);
+            let set = SECCOMP_ACTIONS
+                .iter()
+                .filter(|(bit, _)| bits & (1 << bit) != 0);
+            let names: Vec<_> = set.map(|(_, name)| *name).collect();
+            SmolStr::new(names.join(" "))
+        }
+        ValueKind::Uuid => uuid(bytes.first_chunk()?)?,
     })
+}
+
+/// Bits of the kernel's for actions that are logged, in the order in which the file names them.
+const SECCOMP_ACTIONS: [(u32, &str); 8] = [
+    (0, "kill_process"),
+    (1, "kill_thread"),
+    (2, "trap"),
+    (3, "errno"),
+    (7, "user_notif"),
+    (4, "trace"),
+    (5, "log"),
+    (6, "allow"),
+];
+
+/// The bits that are set: `1,3-5`.
+fn ranges(bytes: &[u8]) -> SmolStr {
+    // Words of the machine, the lowest bit first, as little-endian machines have them.
+    let is_set = |bit: usize| {
+        bytes
+            .get(bit / 8)
+            .is_some_and(|byte| byte >> (bit % 8) & 1 != 0)
+    };
+    let mut text = String::new();
+    let mut bit = 0;
+    while bit < bytes.len() * 8 {
+        if !is_set(bit) {
+            bit += 1;
+            continue;
+        }
+        let first = bit;
+        while is_set(bit + 1) {
+            bit += 1;
+        }
+        let comma = if text.is_empty() { "" } else { "," };
+        text.push_str(comma);
+        text.push_str(&decimal(first));
+        if bit > first {
+            text.push('-');
+            text.push_str(&decimal(bit));
+        }
+        bit += 1;
+    }
+    SmolStr::new(text)
+}
+
+/// `None` where the kernel has not drawn it yet: then this byte is 0.
+fn uuid(bytes: &[u8; 16]) -> Option<SmolStr> {
+    let mut text = String::with_capacity(36);
+    for (at, byte) in bytes.iter().enumerate() {
+        if matches!(at, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        for digit in [byte >> 4, byte & 15] {
+            text.push(char::from_digit(digit.into(), 16)?);
+        }
+    }
+    (bytes[8] != 0).then(|| SmolStr::new(text))
 }
 
 fn numbers<const N: usize, T: itoa::Integer>(

@@ -190,11 +190,35 @@ fn values_are_shown_as_their_files_show_them() {
             b"|/bin/x %p".to_vec(),
             Some("|/bin/x %p"),
         ),
+        (ValueKind::NameOrNone, b"cubic\0\0".to_vec(), Some("cubic")),
+        (ValueKind::NameOrNone, vec![], Some("NONE")),
         (
-            ValueKind::CongestionControl,
-            b"cubic\0\0".to_vec(),
-            Some("cubic"),
+            ValueKind::PortPair,
+            (60_999_u32 << 16 | 32_768).to_ne_bytes().to_vec(),
+            Some("32768\t60999"),
         ),
+        (ValueKind::PortPair, vec![1], None),
+        (ValueKind::StaticKey, ints(&[0]), Some("0")),
+        (ValueKind::StaticKey, ints(&[-1]), Some("1")),
+        (ValueKind::StaticKey, ints(&[2]), Some("1")),
+        (ValueKind::Bitmap, longs(&[0]), Some("")),
+        (ValueKind::Bitmap, longs(&[0b11_1010]), Some("1,3-5")),
+        (ValueKind::Bitmap, longs(&[1 << 63, 1]), Some("63-64")),
+        (ValueKind::Bitmap, longs(&[u64::MAX]), Some("0-63")),
+        (
+            ValueKind::SeccompActions,
+            ints(&[0b1000_0001]),
+            Some("kill_process user_notif"),
+        ),
+        (ValueKind::SeccompActions, vec![], None),
+        (ValueKind::Packets, ints(&[101]), Some("101")),
+        (
+            ValueKind::Uuid,
+            (0x10..0x20).collect(),
+            Some("10111213-1415-1617-1819-1a1b1c1d1e1f"),
+        ),
+        (ValueKind::Uuid, vec![0; 16], None),
+        (ValueKind::NeighTime, ints(&[1]), None),
         (ValueKind::NotDecoded, ints(&[1]), None),
     ] {
         assert_eq!(value(kind, &bytes, 250).as_deref(), expected, "{kind:?}");
@@ -205,9 +229,25 @@ fn values_are_shown_as_their_files_show_them() {
 fn every_kind_stands_at_the_place_of_its_number() {
     for (number, kind) in (0..).zip(ValueKind::ALL) {
         assert_eq!(kind as u32, number);
-        assert_eq!(value_kind(number), kind);
+        if kind != ValueKind::NeighTime {
+            assert_eq!(value_kind(number, "retrans_time_ms"), kind);
+        }
     }
-    assert_eq!(value_kind(u32::MAX), ValueKind::NotDecoded);
+    assert_eq!(value_kind(u32::MAX, ""), ValueKind::NotDecoded);
+    let of_neighbours = |name: &str| {
+        value_kind(
+            ValueKind::NeighTime as u32,
+            &format!("net/ipv6/neigh/lo/{name}"),
+        )
+    };
+    assert_eq!(of_neighbours("retrans_time"), ValueKind::Int);
+    assert_eq!(of_neighbours("retrans_time_ms"), ValueKind::MsJiffies);
+    assert_eq!(of_neighbours("base_reachable_time"), ValueKind::Jiffies);
+    assert_eq!(
+        of_neighbours("base_reachable_time_ms"),
+        ValueKind::MsJiffies
+    );
+    assert_eq!(of_neighbours("another"), ValueKind::NotDecoded);
 }
 
 proptest! {
@@ -223,7 +263,7 @@ proptest! {
             let actor = deed.identity().actor;
             deed.actor_text(actor.cgroup);
             dotted(deed.path());
-            let kind = value_kind(deed.acted.deed.value_kind);
+            let kind = value_kind(deed.acted.deed.value_kind, "");
             value(kind, deed.text(deed.acted.deed.old), 250);
         }
     }

@@ -5,6 +5,7 @@ mod bench;
 mod build;
 mod command;
 mod demo;
+mod keys;
 mod lint;
 mod machine;
 mod paths;
@@ -28,6 +29,7 @@ enum Task {
     Lint(lint::Args),
     Bench(bench::Args),
     Demo(demo::Args),
+    Keys(keys::Args),
 }
 
 fn main() -> ExitCode {
@@ -49,5 +51,6 @@ fn run() -> Result<ExitCode> {
         Task::Lint(args) => lint::run(&args),
         Task::Bench(args) => bench::run(&args),
         Task::Demo(args) => demo::run(&args),
+        Task::Keys(args) => keys::run(&args),
     }
 }

@@ -84,7 +84,7 @@ fn look(fd: u32, file: Address) -> Option<&'static KeyMemory> {
     if is_gone(header) {
         return None;
     }
-    let holder = Holder::of(table)?;
+    let holder = Holder::of(table, header)?;
 
     let found = SURVEYED.get_ptr_mut(0)?;
     // SAFETY: the map keeps the place alive. One iterator runs at a time: it belongs to one reader.

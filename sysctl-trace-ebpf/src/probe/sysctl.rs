@@ -154,7 +154,7 @@ fn begin(program: Program, thread: u32, iocb: Address, iter: Address) -> Option<
     begun.header = read(at(proc_inode, setting!(offsets.proc_inode_sysctl)))?;
     begun.table = table;
     begun.position = read(at(iocb, setting!(offsets.kiocb_pos)))?;
-    begun.holder = Holder::of(table)?;
+    begun.holder = Holder::of(table, begun.header)?;
     begun.source = Source::of(iter)?;
     begun.cut = 0;
     begun.seen_by = program.bit();
@@ -260,7 +260,7 @@ pub fn target(header: Address) -> Netns {
 
 /// The set lies within the namespace. Which kind of set it is, its root's look-up function tells.
 #[inline(always)]
-fn target_net(header: Address) -> Option<Address> {
+pub fn target_net(header: Address) -> Option<Address> {
     let root = read::<Address>(at(header, setting!(offsets.ctl_header_root)))?;
     let lookup = read::<u64>(at(root, setting!(offsets.ctl_root_lookup)))?;
     if lookup != setting!(symbols.net_ctl_header_lookup) {

@@ -285,7 +285,7 @@ fn record_entry(draft: &mut Draft, entry: Address, name: Address, with_values: b
 #[inline(always)]
 fn value(entry: Address) -> (u32, u32, u64) {
     const NONE: (u32, u32, u64) = (ValueKind::NotDecoded as u32, 0, 0);
-    let Some(holder) = Holder::of(entry) else {
+    let Some(holder) = Holder::of_data(entry) else {
         return NONE;
     };
     if holder.kind == ValueKind::NotDecoded as u32 || holder.kind >= ValueKind::String as u32 {

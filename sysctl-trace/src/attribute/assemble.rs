@@ -207,7 +207,7 @@ impl Assembler {
     fn written(&mut self, deed: &Deed<'_>) -> Sysctl {
         let (key, path) = self.keys.of(deed);
         let fixed = &deed.acted.deed;
-        let kind = value_kind(fixed.value_kind);
+        let kind = value_kind(fixed.value_kind, path.as_str());
         let read = |span, unreadable| {
             if deed.is_cut(unreadable) {
                 None

@@ -542,6 +542,18 @@ pub enum ValueType {
     UlongMsJiffies,
     /// Text.
     String,
+    /// Two port numbers in one `u32`.
+    PortPair,
+    /// A switch in the kernel's code, shown as 0 or 1.
+    StaticKey,
+    /// Bits, shown as ranges of those that are set.
+    Bitmap,
+    /// Bits that stand for actions of seccomp, shown by their names.
+    Actions,
+    /// `int` in bytes, shown in packets.
+    Packets,
+    /// 16 bytes.
+    Uuid,
     /// The kernel handles this key in a way of its own: only `requested` is known.
     NotDecoded,
 }

@@ -40,8 +40,8 @@ const RESERVED: u64 = 128;
 pub struct KeyFacts {
     /// The path that was asked for.
     pub path: PathBuf,
-    /// `ctl_table.data`: where its memory is; 0 where it has none of its own. Keys with the same
-    /// address are the same. It must not leave the tracer.
+    /// Where its memory is; 0 where that is not known. Keys with the same address and the same kind are
+    /// the same. It must not leave the tracer.
     pub data: u64,
     /// The address of its handler function.
     pub handler_address: u64,
@@ -53,6 +53,8 @@ pub struct KeyFacts {
     pub kind: ValueKind,
     /// Its memory; `None` where it is not decoded or can't be read.
     pub value: Option<Vec<u8>>,
+    /// Why the value is not decoded, where that is known of its handler.
+    pub reason: Option<&'static str>,
     /// There is more of the value than `value` holds.
     pub is_cut: bool,
 }
@@ -146,7 +148,11 @@ fn facts_of(memory: &KeyMemory, path: &Path) -> KeyFacts {
         handler_address: memory.handler,
         handler: handler.map(|(name, _)| *name),
         netns: (memory.netns.inum != 0).then_some(memory.netns.inum),
-        kind: decode::value_kind(memory.value_kind),
+        kind: decode::value_kind(memory.value_kind, &path.to_string_lossy()),
+        reason: match handler {
+            Some((_, memory)) if len.is_none() => Some(memory.reason()),
+            Some(_) | None => None,
+        },
         value: len.and_then(|len| Some(memory.value.get(..len)?.to_vec())),
         is_cut: memory.cut & CUT_NEW != 0,
     }

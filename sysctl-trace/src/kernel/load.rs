@@ -8,7 +8,7 @@ use std::{
 };
 
 use aya::{
-    Btf, BtfError, Ebpf, EbpfLoader, Endianness,
+    Btf, BtfError, Ebpf, EbpfLoader, Endianness, Pod,
     maps::{HashMap, MapData},
     programs::{FEntry, FExit, KProbe, ProgramError, RawTracePoint},
 };
@@ -17,8 +17,7 @@ use sysctl_trace_ebpf::settings::{Handler, SETTINGS_SYMBOL, Settings, Symbols as
 use zerocopy::IntoBytes;
 
 use super::{
-    btf,
-    handlers::HANDLERS,
+    btf, handlers,
     loss::PerProgram,
     offsets,
     probes::{self, At, By, FUNCTIONS, Mode, Probe},
@@ -35,16 +34,29 @@ pub const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
 static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("SYSCTL_TRACE_EBPF_OBJECT"));
 
 /// Symbols other than handlers whose addresses the probes need.
+const SYMBOLS: [&str; 7] = [
+    NET_CTL_HEADER_LOOKUP,
+    VMEMMAP_BASE,
+    PAGE_OFFSET_BASE,
+    INIT_UTS_NS,
+    INIT_IPC_NS,
+    HSTATES,
+    DEFAULT_HSTATE_IDX,
+];
 const NET_CTL_HEADER_LOOKUP: &str = "net_ctl_header_lookup";
 const VMEMMAP_BASE: &str = "vmemmap_base";
 const PAGE_OFFSET_BASE: &str = "page_offset_base";
+const INIT_UTS_NS: &str = "init_uts_ns";
+const INIT_IPC_NS: &str = "init_ipc_ns";
+const HSTATES: &str = "hstates";
+const DEFAULT_HSTATE_IDX: &str = "default_hstate_idx";
 
 /// What the probes need to know of this kernel; found once, used for each try.
 pub struct Facts {
     /// BTF of the kernel's own that has no more than the functions to attach to.
     functions: Option<Vec<u8>>,
     settings: Settings,
-    symbols: Symbols,
+    handlers: Vec<(u64, Handler)>,
 }
 
 impl Facts {
@@ -63,33 +75,34 @@ impl Facts {
             .map_err(|source| Error::BadBtf { path, source })?;
         let offsets = offsets::offsets(&types)?;
         let iter = offsets::iter_kinds(&types)?;
-        let wanted = [NET_CTL_HEADER_LOOKUP, VMEMMAP_BASE, PAGE_OFFSET_BASE].into_iter();
-        let symbols = Symbols::read(wanted.chain(HANDLERS.iter().map(|(name, _)| *name)))
-            .map_err(Error::Kallsyms)?;
+        let wanted = SYMBOLS.into_iter().chain(handlers::symbols());
+        let symbols = Symbols::read(wanted).map_err(Error::Kallsyms)?;
         let required = |name| symbols.get(name).ok_or(Error::Symbol(name));
+        let optional = |name| symbols.get(name).unwrap_or(0);
         let settings = Settings {
             offsets,
             iter,
             anonymous_mnt_inum: offsets::anonymous_mnt_inum(&types),
             symbols: SymbolSettings {
                 net_ctl_header_lookup: required(NET_CTL_HEADER_LOOKUP)?,
-                vmemmap_base: symbols.get(VMEMMAP_BASE).unwrap_or(0),
-                page_offset_base: symbols.get(PAGE_OFFSET_BASE).unwrap_or(0),
+                vmemmap_base: optional(VMEMMAP_BASE),
+                page_offset_base: optional(PAGE_OFFSET_BASE),
+                init_uts_ns: optional(INIT_UTS_NS),
+                init_ipc_ns: optional(INIT_IPC_NS),
+                hstates: optional(HSTATES),
+                default_hstate_idx: optional(DEFAULT_HSTATE_IDX),
             },
         };
         Ok(Self {
             functions: btf.is_none().then(|| types.functions_only()),
             settings,
-            symbols,
+            handlers: handlers::found(&symbols, &types),
         })
     }
 
-    /// Addresses of handlers, for the probes' map.
-    pub fn handlers(&self) -> impl Iterator<Item = (u64, Handler)> {
-        (1..).zip(HANDLERS).filter_map(|(place, &(name, kind))| {
-            let kind = kind as u32;
-            Some((self.symbols.get(name)?, Handler { place, kind }))
-        })
+    /// Addresses of handlers with what the probes' map is to say of each.
+    pub fn handlers(&self) -> &[(u64, Handler)] {
+        &self.handlers
     }
 
     /// BTF to find the functions in that programs are loaded for.
@@ -236,15 +249,22 @@ pub fn open(facts: &Facts, buffer_bytes: u32) -> Result<Ebpf, Error> {
     Ok(ebpf)
 }
 
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+struct HandlerPod(Handler);
+
+// SAFETY: plain integers.
+unsafe impl Pod for HandlerPod {}
+
 fn fill_handlers(ebpf: &mut Ebpf, facts: &Facts) -> Result<(), Error> {
     const NAME: &str = "HANDLERS";
     let error = |source| Error::Map { name: NAME, source };
     let Some(map) = ebpf.map_mut(NAME) else {
         return Err(Error::NoObject);
     };
-    let mut map = HashMap::<&mut MapData, u64, u64>::try_from(map).map_err(error)?;
-    for (address, handler) in facts.handlers() {
-        map.insert(address, handler.to_bits(), 0).map_err(error)?;
+    let mut map = HashMap::<&mut MapData, u64, HandlerPod>::try_from(map).map_err(error)?;
+    for &(address, handler) in facts.handlers() {
+        map.insert(address, HandlerPod(handler), 0).map_err(error)?;
     }
     Ok(())
 }

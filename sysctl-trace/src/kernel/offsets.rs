@@ -5,7 +5,7 @@ use sysctl_trace_ebpf::settings::{ABSENT, IterKinds, Offsets};
 use super::btf::Btf;
 
 /// Names of all types that are looked at.
-pub const TYPES: [&str; 37] = [
+pub const TYPES: [&str; 43] = [
     "task_struct",
     "cred",
     "user_namespace",
@@ -43,6 +43,12 @@ pub const TYPES: [&str; 37] = [
     "page",
     "init_ns_ino",
     "list_head",
+    "sk_buff",
+    "skb_shared_info",
+    "hstate",
+    "Qdisc_ops",
+    "nf_logger",
+    "kexec_load_limit",
 ];
 
 /// A field that this kernel's BTF does not have.
@@ -150,7 +156,10 @@ pub fn offsets(btf: &Btf<'_>) -> Result<Offsets, Missing> {
         ctl_table_data: field("ctl_table", "data")?,
         ctl_table_maxlen: field("ctl_table", "maxlen")?,
         ctl_table_handler: field("ctl_table", "proc_handler")?,
-        congestion_ops_name: field("tcp_congestion_ops", "name")?,
+        ctl_table_extra1: field("ctl_table", "extra1")?,
+        nsproxy_uts_ns: field("nsproxy", "uts_ns")?,
+        nsproxy_ipc_ns: field("nsproxy", "ipc_ns")?,
+        hstate_size: btf.size_of("hstate").unwrap_or(ABSENT),
         iter_type: either("iov_iter", "iter_type", "type")?,
         iter_type_size: if old_iter { 4 } else { 1 },
         iter_iov_offset: field("iov_iter", "iov_offset")?,
@@ -166,7 +175,16 @@ pub fn offsets(btf: &Btf<'_>) -> Result<Offsets, Missing> {
         bio_vec_len: field("bio_vec", "bv_len")?,
         bio_vec_offset: field("bio_vec", "bv_offset")?,
         page_size_of: size("page")?,
+        packet_truesize: packet_truesize(size("sk_buff")?, size("skb_shared_info")?),
     })
+}
+
+/// SKB_TRUESIZE(ETH_FRAME_LEN): a packet of the largest Ethernet frame with what the kernel keeps
+/// beside it, each at the beginning of a cache line.
+const fn packet_truesize(sk_buff: u32, shared_info: u32) -> u32 {
+    const ETH_FRAME_LEN: u32 = 1514;
+    const CACHE_LINE: u32 = 64;
+    ETH_FRAME_LEN + sk_buff.next_multiple_of(CACHE_LINE) + shared_info.next_multiple_of(CACHE_LINE)
 }
 
 /// Inode number of the mount namespaces of detached mounts: 0, of which nothing has to be known,

@@ -98,7 +98,7 @@ impl Support {
             btf: btf
                 .cloned()
                 .unwrap_or_else(|| PathBuf::from(load::KERNEL_BTF)),
-            facts: facts.map(|facts| facts.handlers().count()),
+            facts: facts.map(|facts| facts.handlers().len()),
             modes: trials,
         }
     }

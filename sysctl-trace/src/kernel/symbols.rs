@@ -8,16 +8,18 @@ use std::{
 
 use smol_str::SmolStr;
 
+use crate::decode;
+
 /// Where the kernel lists its symbols.
 pub const KALLSYMS: &str = "/proc/kallsyms";
 
-/// Addresses by name, of those names that were asked for. A name that the kernel has twice gives
-/// the first.
+/// Addresses by name, of those names that were asked for, in the kernel and its modules. A name that
+/// is there twice gives none: it is not known which is meant.
 #[derive(Debug, Default)]
 pub struct Symbols(HashMap<&'static str, u64>);
 
 impl Symbols {
-    /// Reads the list once, up to the first module.
+    /// Reads the list once.
     pub fn read(wanted: impl Iterator<Item = &'static str>) -> io::Result<Self> {
         Self::scan(File::open(KALLSYMS)?, wanted)
     }
@@ -27,12 +29,13 @@ impl Symbols {
         mut list: impl Read,
         wanted: impl Iterator<Item = &'static str>,
     ) -> io::Result<Self> {
-        let mut missing: HashMap<&[u8], &'static str> =
+        let wanted: HashMap<&[u8], &'static str> =
             wanted.map(|name| (name.as_bytes(), name)).collect();
         let mut found = HashMap::new();
+        let mut ambiguous = HashSet::new();
         let mut buffer = vec![0; 256 * 1024];
         let mut kept = 0;
-        while !missing.is_empty() {
+        loop {
             let read = list.read(&mut buffer[kept..])?;
             if read == 0 {
                 break;
@@ -46,13 +49,13 @@ impl Symbols {
                 let Some((address, name)) = split(line) else {
                     continue;
                 };
-                if name.contains(&b'\t') {
-                    return Ok(Self(found));
-                }
-                if let Some(name) = missing.remove(name)
+                if let Some(&name) = wanted.get(without_module(name))
                     && let Some(address) = parse(address)
+                    && found
+                        .insert(name, address)
+                        .is_some_and(|before| before != address)
                 {
-                    found.insert(name, address);
+                    ambiguous.insert(name);
                 }
             }
             buffer.copy_within(whole..filled, 0);
@@ -61,6 +64,7 @@ impl Symbols {
                 break;
             }
         }
+        found.retain(|name, _| !ambiguous.contains(name));
         Ok(Self(found))
     }
 
@@ -87,8 +91,7 @@ pub fn names(wanted: &HashSet<u64>) -> io::Result<HashMap<u64, SmolStr>> {
         if let Some(address) = parse(address)
             && wanted.contains(&address)
         {
-            let name = name.split(|&byte| byte == b'\t').next().unwrap_or(name);
-            names.insert(address, SmolStr::new(String::from_utf8_lossy(name)));
+            names.insert(address, decode::text_of(without_module(name)));
         }
     }
     Ok(names)
@@ -98,6 +101,11 @@ pub fn names(wanted: &HashSet<u64>) -> io::Result<HashMap<u64, SmolStr>> {
 fn split(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let (address, rest) = line.split_at_checked(16)?;
     Some((address, rest.get(3..)?))
+}
+
+/// The name before `\t[module]`.
+fn without_module(name: &[u8]) -> &[u8] {
+    name.split(|&byte| byte == b'\t').next().unwrap_or(name)
 }
 
 /// The number; `None` for the zero that stands there where the kernel hides addresses.

@@ -59,6 +59,12 @@ fn every_name_of_a_variant() {
         ValueType::UserhzJiffies,
         ValueType::UlongMsJiffies,
         ValueType::String,
+        ValueType::PortPair,
+        ValueType::StaticKey,
+        ValueType::Bitmap,
+        ValueType::Actions,
+        ValueType::Packets,
+        ValueType::Uuid,
         ValueType::NotDecoded,
     ] {
         event.sysctl.as_mut().unwrap().type_ = type_;

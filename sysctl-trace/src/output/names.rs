@@ -46,6 +46,12 @@ pub(super) const fn value_type_name(type_: ValueType) -> &'static str {
         ValueType::MsJiffies => "ms-jiffies",
         ValueType::UserhzJiffies => "userhz-jiffies",
         ValueType::UlongMsJiffies => "ulong-ms-jiffies",
+        ValueType::PortPair => "port-pair",
+        ValueType::StaticKey => "static-key",
+        ValueType::Bitmap => "bitmap",
+        ValueType::Actions => "actions",
+        ValueType::Packets => "packets",
+        ValueType::Uuid => "uuid",
         ValueType::String => "string",
         ValueType::NotDecoded => "not-decoded",
     }

@@ -4,7 +4,10 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
-use sysctl_trace_tests::workload::{enter, exactness, loops, nested, stall};
+use sysctl_trace_tests::{
+    cases::keys,
+    workload::{enter, exactness, loops, nested, stall},
+};
 
 /// What the workload can be asked for.
 #[derive(Debug, Parser)]
@@ -48,6 +51,11 @@ enum Action {
         more: u64,
         #[arg(long)]
         since: u64,
+    },
+    /// Print the section of docs/keys.md about the kernel that this runs on
+    Keys {
+        /// What the kernel is called there
+        kernel: String,
     },
     /// Write back to back from one CPU
     Burst {
@@ -118,6 +126,10 @@ fn run(action: Action) -> Result<()> {
         Action::Steps { log, since } => exactness::steps(&log, since),
         Action::Enter { log } => exactness::enter(&log),
         Action::Executed { log, more, since } => enter::program(&log, since, more),
+        Action::Keys { kernel } => {
+            print!("{}", keys::section(&kernel)?);
+            Ok(())
+        }
         Action::Burst { count, key } => {
             let burst = loops::burst(key.as_deref(), count)?;
             println!(

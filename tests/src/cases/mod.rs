@@ -11,6 +11,7 @@ mod ending;
 mod environment;
 mod exactness;
 mod helper;
+pub mod keys;
 mod nested;
 mod netns_enter;
 mod recorder;
@@ -69,6 +70,12 @@ pub const CASES: &[Case] = &[
         kernels: Kernels::Only(&["6.12"]),
         deadline: Duration::from_secs(300),
         run: exactness::by_kprobes,
+    },
+    Case {
+        name: "keys",
+        kernels: Kernels::All,
+        deadline: Duration::from_secs(240),
+        run: keys::run,
     },
     Case {
         name: "netns-enter",

@@ -117,7 +117,7 @@ const JIFFIES: &[&str] = &["jiffies"];
 const MS_JIFFIES: &[&str] = &["ms-jiffies"];
 const STRING: &[&str] = &["string"];
 /// Served by a function of its own; a trace that knows it may decode it all the same.
-const OWN_INT: &[&str] = &["not-decoded", "int", "uint", "u8"];
+const OWN_INT: &[&str] = &["not-decoded", "int", "uint", "u8", "port-pair"];
 const OWN_ULONG: &[&str] = &["not-decoded", "ulong"];
 const OWN_MS_JIFFIES: &[&str] = &["not-decoded", "ms-jiffies"];
 const OWN_STRING: &[&str] = &["not-decoded", "string"];

@@ -43,6 +43,8 @@ struct Line<'a> {
     value: Option<SmolStr>,
     /// There is more of the value.
     is_cut: bool,
+    /// Why its memory says nothing.
+    reason: Option<&'static str>,
 }
 
 /// Lists the keys that the calling process sees.
@@ -86,14 +88,18 @@ fn print(json: bool, found: &[KeyFacts], names: &HashMap<u64, SmolStr>) -> io::R
             netns: key.netns,
             value: value.and_then(|bytes| decode::value(key.kind, bytes, hz)),
             is_cut: key.is_cut,
+            reason: key.reason,
         };
         if json {
             serde_json::to_writer(&mut out, &line)?;
             writeln!(out)?;
         } else {
-            let value = line.value.as_deref().unwrap_or("(not decoded)");
             let more = if line.is_cut { "…" } else { "" };
-            writeln!(out, "{} = {value}{more}", line.path)?;
+            match (&line.value, line.reason) {
+                (Some(value), _) => writeln!(out, "{} = {value}{more}", line.path)?,
+                (None, Some(reason)) => writeln!(out, "{} (not decoded: {reason})", line.path)?,
+                (None, None) => writeln!(out, "{} (not decoded)", line.path)?,
+            }
         }
     }
     Ok(())
