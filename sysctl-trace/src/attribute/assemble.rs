@@ -230,7 +230,7 @@ impl Assembler {
             requester: None,
             handler: handlers::name(fixed.handler).map(SmolStr::new_static),
             memory: (kind != ValueKind::NotDecoded)
-                .then(|| self.memory.name(fixed.data))
+                .then(|| self.memory.name(fixed.data, kind))
                 .flatten(),
         }
     }

@@ -474,7 +474,7 @@ pub struct Sysctl {
     #[schemars(with = "Option<String>")]
     pub handler: Option<SmolStr>,
     /// Stands for the memory that the value is held in: keys with the same text are two names of one
-    /// value. A hash that means something within one `trace.session` only; absent where the key has
+    /// value, held in the same way. A hash that means something within one `trace.session` only; absent where the key has
     /// no memory of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]

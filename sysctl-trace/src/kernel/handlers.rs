@@ -302,14 +302,32 @@ pub fn symbols() -> impl Iterator<Item = &'static str> {
         .flatten()
 }
 
-/// Those that this kernel has, by the addresses of their functions.
-pub fn found(symbols: &Symbols, btf: &Btf<'_>) -> Vec<(u64, Handler)> {
+/// Words on the kernel's command line with which a handler shows something else than its memory.
+const OVERRULED: &[(&str, &str)] = &[("sysrq_sysctl_handler", "sysrq_always_enabled")];
+
+/// Whether the kernel's command line has the handler show something else than its memory.
+fn is_overruled(handler: &str, command_line: &str) -> bool {
+    OVERRULED.iter().any(|(name, option)| {
+        let mut words = command_line.split_ascii_whitespace();
+        *name == handler && words.any(|word| word.split('=').next() == Some(*option))
+    })
+}
+
+/// Those that this kernel has, by the addresses of their functions. `command_line`: the kernel's.
+pub fn found(symbols: &Symbols, btf: &Btf<'_>, command_line: &str) -> Vec<(u64, Handler)> {
     let mut found: Vec<(u64, Handler)> = Vec::new();
     for (place, (name, memory)) in (1..).zip(HANDLERS) {
         let Some(address) = symbols.get(name) else {
             continue;
         };
-        let handler = memory.handler(place, symbols, btf);
+        let handler = if is_overruled(name, command_line) {
+            Handler {
+                place,
+                ..NOT_DECODED
+            }
+        } else {
+            memory.handler(place, symbols, btf)
+        };
         match found.iter_mut().find(|(other, _)| *other == address) {
             Some((_, first)) if first.kind == ValueKind::NotDecoded as u32 => *first = handler,
             Some(_) => {}
@@ -339,7 +357,7 @@ impl Memory {
             Array(_) => "it is longer than what is recorded of a value",
             Data(_) | Short(..) | Member(..) | Pointed(..) | Symbol(..) | SymbolPointed(..)
             | Net(..) | NetIndexed(..) | PortRange | Uts(_) | Ipc(_) | Hugepages(..) => {
-                "the kernel has no memory for it where that of such keys is"
+                "the memory that its handler usually keeps it in does not tell it here"
             }
         }
     }
@@ -442,3 +460,7 @@ const NOT_DECODED: Handler = Handler {
     through: ABSENT,
     padding: 0,
 };
+
+#[cfg(test)]
+#[path = "handlers_tests.rs"]
+mod tests;

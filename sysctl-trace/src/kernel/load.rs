@@ -33,6 +33,9 @@ pub const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
 /// The probes, as they were built.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("SYSCTL_TRACE_EBPF_OBJECT"));
 
+/// What the kernel was booted with.
+const COMMAND_LINE: &str = "/proc/cmdline";
+
 /// Symbols other than handlers whose addresses the probes need.
 const SYMBOLS: [&str; 7] = [
     NET_CTL_HEADER_LOOKUP,
@@ -79,6 +82,7 @@ impl Facts {
         let symbols = Symbols::read(wanted).map_err(Error::Kallsyms)?;
         let required = |name| symbols.get(name).ok_or(Error::Symbol(name));
         let optional = |name| symbols.get(name).unwrap_or(0);
+        let command_line = fs::read_to_string(COMMAND_LINE).unwrap_or_default();
         let settings = Settings {
             offsets,
             iter,
@@ -96,7 +100,7 @@ impl Facts {
         Ok(Self {
             functions: btf.is_none().then(|| types.functions_only()),
             settings,
-            handlers: handlers::found(&symbols, &types),
+            handlers: handlers::found(&symbols, &types, &command_line),
         })
     }
 

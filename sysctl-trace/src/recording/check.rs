@@ -66,6 +66,12 @@ const VALUE_TYPES: &[&[u8]] = &[
     b"userhz-jiffies",
     b"ulong-ms-jiffies",
     b"string",
+    b"port-pair",
+    b"static-key",
+    b"bitmap",
+    b"actions",
+    b"packets",
+    b"uuid",
     b"not-decoded",
 ];
 const SOURCES: &[&[u8]] = &[

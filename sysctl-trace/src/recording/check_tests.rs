@@ -1,7 +1,9 @@
 use proptest::{collection::vec, prelude::*};
+use sysctl_trace_ebpf::settings::ValueKind;
 
 use super::*;
 use crate::{
+    decode,
     ledger::is_usable,
     output::{json::Json, samples},
     recording::line::{self, Line},
@@ -47,6 +49,20 @@ fn the_check_says_what_parsing_says() {
             | Action::SysctlWrite
             | Action::SysctlDrift => assert_eq!(found, Some(Checked::of(event)), "{line}"),
         }
+    }
+}
+
+#[test]
+fn every_way_to_hold_a_value_is_known() {
+    let mut event = samples::write("1024", "4096", "1024");
+    for kind in ValueKind::ALL {
+        event.sysctl.as_mut().unwrap().type_ = decode::value_type(kind);
+        let line = text(&event);
+        assert_eq!(
+            checked(line.as_bytes()),
+            Some(Checked::of(&event)),
+            "{line}"
+        );
     }
 }
 
