@@ -293,8 +293,6 @@ pub fn value(kind: ValueKind, bytes: &[u8], hz: u64) -> Option<SmolStr> {
         ValueKind::Int => numbers(bytes, i32::from_ne_bytes),
         ValueKind::Uint | ValueKind::Packets => numbers(bytes, u32::from_ne_bytes),
         ValueKind::Ulong => numbers(bytes, u64::from_ne_bytes),
-        // A key of one byte is an `int` in kernels before 5.13.
-        ValueKind::U8 if bytes.len() == 4 => numbers(bytes, i32::from_ne_bytes),
         ValueKind::U8 | ValueKind::Bool => numbers(bytes, u8::from_ne_bytes),
         ValueKind::Jiffies => times(bytes, 1, hz),
         ValueKind::MsJiffies => times(bytes, 1000, hz),

@@ -181,8 +181,6 @@ fn values_are_shown_as_their_files_show_them() {
         (ValueKind::Jiffies, vec![], Some("")),
         (ValueKind::MsJiffies, ints(&[250]), Some("1000")),
         (ValueKind::UserhzJiffies, ints(&[-2]), Some("-0")),
-        (ValueKind::U8, ints(&[1]), Some("1")),
-        (ValueKind::U8, ints(&[-1]), Some("-1")),
         (ValueKind::UserhzJiffies, ints(&[250]), Some("100")),
         (ValueKind::UlongMsJiffies, longs(&[1250]), Some("5000")),
         (

@@ -5,6 +5,7 @@ pub const DEMO_PIN: &str = "/run/netns/blue";
 
 pub mod bench;
 pub mod golden;
+pub mod keys_page;
 pub mod protocol;
 
 #[cfg(feature = "guest")]

@@ -56,14 +56,11 @@ impl Holder {
     /// The same where `ctl_table.data` tells; others are not decoded.
     #[inline(always)]
     pub fn of_data(table: Address) -> Option<Self> {
-        Self::find(table, |_, _| None)
+        Self::find(table, |_, _| 0)
     }
 
     #[inline(always)]
-    fn find(
-        table: Address,
-        elsewhere: impl FnOnce(&Handler, Address) -> Option<Address>,
-    ) -> Option<Self> {
+    fn find(table: Address, elsewhere: impl FnOnce(&Handler, Address) -> u64) -> Option<Self> {
         let function = read::<u64>(at(table, setting!(offsets.ctl_table_handler)))?;
         let maxlen = read::<u32>(at(table, setting!(offsets.ctl_table_maxlen)))?;
         let mut holder = Self {
@@ -84,13 +81,13 @@ impl Holder {
         }
         let data = read::<Address>(at(table, setting!(offsets.ctl_table_data)))?;
         let place = if handler.base != Base::Data as u32 {
-            elsewhere(handler, data)
+            elsewhere(handler, data) as Address
         } else if data.is_null() {
-            None
+            data
         } else {
-            Some(data.wrapping_add(handler.address as usize))
+            data.wrapping_add(handler.address as usize)
         };
-        if let Some(place) = place {
+        if !place.is_null() {
             holder.data = place;
             // A longer one could not be recorded whole, and a part of it says nothing.
             if handler.kind != BITMAP || maxlen <= VALUE_MAX as u32 * 8 {
@@ -117,40 +114,69 @@ impl Holder {
         if self.kind == NOT_DECODED {
             return Err(NoValue::NotDecoded);
         }
-        let mut from = self.data;
-        if self.through != ABSENT {
-            from = read::<Address>(from).ok_or(NoValue::Unreadable)?;
-            if from.is_null() {
-                return if self.kind == NAME_OR_NONE {
-                    Ok(0)
-                } else {
-                    Err(NoValue::Unreadable)
-                };
-            }
-            from = at(from, self.through);
-            if self.kind == NAME_OR_NONE {
-                from = read::<Address>(from).ok_or(NoValue::Unreadable)?;
-            }
-        }
-        match self.kind {
-            STRING | NAME_OR_NONE => copy_str(to, from, VALUE_MAX as u32),
-            PACKETS => {
-                let bytes = read::<u32>(from).ok_or(NoValue::Unreadable)?;
-                let packets = bytes.checked_div(setting!(offsets.packet_truesize));
-                let packets = packets.ok_or(NoValue::NotDecoded)?;
-                // SAFETY: `to` has VALUE_MAX bytes.
-                unsafe { to.cast::<u32>().write_unaligned(packets) };
-                Ok(4)
-            }
-            BITMAP => copy_bytes(to, from, (self.maxlen + 63) / 64 * 8),
-            _ => copy_bytes(to, from, self.maxlen),
+        match copied(self, to) {
+            UNREADABLE => Err(NoValue::Unreadable),
+            len => Ok(len as u32),
         }
     }
 }
 
-/// Where the value is of keys that have it elsewhere than in `ctl_table.data`.
+/// In place of a length.
+const UNREADABLE: u64 = u64::MAX;
+
+/// The length of what was copied, or [`UNREADABLE`]. A function of its own, as it is needed before and
+/// after a write; it returns a number, as of an enum the compiler leaves parts of a register unset, which
+/// the verifier does not take.
+#[inline(never)]
+fn copied(holder: &Holder, to: *mut u8) -> u64 {
+    let mut from = holder.data;
+    if holder.through != ABSENT {
+        match read::<Address>(from) {
+            Some(pointer) if !pointer.is_null() => from = at(pointer, holder.through),
+            Some(_) if holder.kind == NAME_OR_NONE => return 0,
+            Some(_) | None => return UNREADABLE,
+        }
+        if holder.kind == NAME_OR_NONE {
+            match read::<Address>(from) {
+                Some(name) => from = name,
+                None => return UNREADABLE,
+            }
+        }
+    }
+    match holder.kind {
+        STRING | NAME_OR_NONE => copy_str(to, from),
+        PACKETS => {
+            // Division that can't fail: what a failed one brings in, older verifiers do not take.
+            let packets = match read::<u32>(from) {
+                Some(bytes) => bytes.checked_div(setting!(offsets.packet_truesize)),
+                None => None,
+            };
+            match packets {
+                Some(packets) => {
+                    // SAFETY: `to` has VALUE_MAX bytes.
+                    unsafe { to.cast::<u32>().write_unaligned(packets) };
+                    4
+                }
+                None => UNREADABLE,
+            }
+        }
+        BITMAP => copy_bytes(to, from, (holder.maxlen + 63) / 64 * 8),
+        _ => copy_bytes(to, from, holder.maxlen),
+    }
+}
+
+/// Where the value is of keys that have it elsewhere than in `ctl_table.data`; 0 where that can't be
+/// read. Few keys have, so it is a function of its own, which returns a number as [`copied`] does.
+#[inline(never)]
+fn elsewhere(handler: &Handler, table: Address, header: Address, data: Address) -> u64 {
+    match place(handler, table, header, data) {
+        Some(place) => place as u64,
+        None => 0,
+    }
+}
+
 #[inline(always)]
-fn elsewhere(handler: &Handler, table: Address, header: Address, data: Address) -> Option<Address> {
+fn place(handler: &Handler, table: Address, header: Address, data: Address) -> Option<Address> {
     const FIXED: u32 = Base::Fixed as u32;
     const NET: u32 = Base::Net as u32;
     const NET_INDEXED: u32 = Base::NetIndexed as u32;
@@ -199,7 +225,7 @@ fn moved(data: Address, first: u64, offset_in_proxy: u32) -> Option<Address> {
 
 /// Copies so many bytes, at most [`VALUE_MAX`].
 #[inline(always)]
-fn copy_bytes(to: *mut u8, from: Address, len: u32) -> Result<u32, NoValue> {
+fn copy_bytes(to: *mut u8, from: Address, len: u32) -> u64 {
     let len = if len > VALUE_MAX as u32 {
         VALUE_MAX as u32
     } else {
@@ -207,21 +233,17 @@ fn copy_bytes(to: *mut u8, from: Address, len: u32) -> Result<u32, NoValue> {
     };
     // SAFETY: `to` has VALUE_MAX bytes.
     let error = unsafe { bpf_probe_read_kernel(to.cast(), len, from.cast()) };
-    if error != 0 {
-        Err(NoValue::Unreadable)
-    } else {
-        Ok(len)
-    }
+    if error != 0 { UNREADABLE } else { len.into() }
 }
 
 /// Copies a NUL-terminated text; its length without the NUL.
 #[inline(always)]
-fn copy_str(to: *mut u8, from: Address, max: u32) -> Result<u32, NoValue> {
-    // SAFETY: `to` has VALUE_MAX bytes and `max` is no more.
-    let read = unsafe { bpf_probe_read_kernel_str(to.cast(), max, from.cast()) };
+fn copy_str(to: *mut u8, from: Address) -> u64 {
+    // SAFETY: `to` has VALUE_MAX bytes.
+    let read = unsafe { bpf_probe_read_kernel_str(to.cast(), VALUE_MAX as u32, from.cast()) };
     if read <= 0 || read > VALUE_MAX as i64 {
-        Err(NoValue::Unreadable)
+        UNREADABLE
     } else {
-        Ok(read as u32 - 1)
+        read as u64 - 1
     }
 }

@@ -13,6 +13,8 @@ use super::{btf::Btf, symbols::Symbols};
 pub enum Memory {
     /// At `ctl_table.data`, `ctl_table.maxlen` bytes.
     Data(ValueKind),
+    /// At `ctl_table.data`: a byte, or an `int` in kernels before 5.13, as this member of `struct net` is.
+    ByteOrInt(&'static str),
     /// At `ctl_table.data`, of this length.
     Short(ValueKind, u32),
     /// In a member of the struct at `ctl_table.data`.
@@ -46,8 +48,8 @@ pub enum Memory {
 type Field = (&'static str, &'static str);
 
 use Memory::{
-    Array, Data, Elsewhere, Hugepages, Ipc, Member, Net, NetIndexed, Pointed, PortRange, Short,
-    Symbol, SymbolPointed, Uts,
+    Array, ByteOrInt, Data, Elsewhere, Hugepages, Ipc, Member, Net, NetIndexed, Pointed, PortRange,
+    Short, Symbol, SymbolPointed, Uts,
 };
 use ValueKind::{
     Bitmap, Bool, Int, Jiffies, MsJiffies, NameOrNone, NeighTime, Packets, PortPair,
@@ -105,7 +107,7 @@ pub const HANDLERS: &[(&str, Memory)] = &[
     ("perf_event_max_sample_rate_handler", Data(Int)),
     ("perf_proc_update_handler", Data(Int)),
     ("perf_event_max_stack_handler", Data(Int)),
-    ("pid_mfd_noexec_dointvec_minmax", Data(Int)),
+    ("pid_mfd_noexec_dointvec_minmax", Elsewhere(BY_READER)),
     ("proc_dohung_task_timeout_secs", Data(Ulong)),
     ("proc_watchdog_thresh", Symbol(Int, "watchdog_thresh", 4)),
     ("proc_watchdog", Elsewhere(SYNCED)),
@@ -231,10 +233,16 @@ pub const HANDLERS: &[(&str, Memory)] = &[
     ("ipv4_local_port_range", PortRange),
     ("ipv4_ping_group_range", Short(Uint, 8)),
     ("ipv4_privileged_ports", Data(Int)),
-    ("ipv4_fwd_update_priority", Data(U8)),
+    (
+        "ipv4_fwd_update_priority",
+        ByteOrInt("ipv4.sysctl_ip_fwd_update_priority"),
+    ),
     ("ipv4_sysctl_rtcache_flush", Elsewhere(NO_VALUE)),
     ("proc_fib_multipath_hash_fields", Data(Uint)),
-    ("proc_fib_multipath_hash_policy", Data(U8)),
+    (
+        "proc_fib_multipath_hash_policy",
+        ByteOrInt("ipv4.sysctl_fib_multipath_hash_policy"),
+    ),
     (
         "proc_fib_multipath_hash_seed",
         Net(Uint, "ipv4.sysctl_fib_multipath_hash_seed.user_seed", 4),
@@ -269,7 +277,10 @@ pub const HANDLERS: &[(&str, Memory)] = &[
     ("ndisc_ifinfo_sysctl_change", Data(NeighTime)),
     ("ipv6_sysctl_rtcache_flush", Elsewhere(NO_VALUE)),
     ("proc_rt6_multipath_hash_fields", Data(Uint)),
-    ("proc_rt6_multipath_hash_policy", Data(U8)),
+    (
+        "proc_rt6_multipath_hash_policy",
+        ByteOrInt("ipv6.sysctl.multipath_hash_policy"),
+    ),
     // net/netfilter, net/bridge, net/mptcp
     (
         "nf_log_proc_dostring",
@@ -345,7 +356,7 @@ impl Memory {
     const fn symbol(self) -> Option<&'static str> {
         match self {
             Symbol(_, name, _) | SymbolPointed(_, name, _) => Some(name),
-            Data(_) | Short(..) | Member(..) | Pointed(..) | Array(_) | Net(..)
+            Data(_) | ByteOrInt(_) | Short(..) | Member(..) | Pointed(..) | Array(_) | Net(..)
             | NetIndexed(..) | PortRange | Uts(_) | Ipc(_) | Hugepages(..) | Elsewhere(_) => None,
         }
     }
@@ -355,8 +366,9 @@ impl Memory {
         match self {
             Elsewhere(reason) => reason,
             Array(_) => "it is longer than what is recorded of a value",
-            Data(_) | Short(..) | Member(..) | Pointed(..) | Symbol(..) | SymbolPointed(..)
-            | Net(..) | NetIndexed(..) | PortRange | Uts(_) | Ipc(_) | Hugepages(..) => {
+            Data(_) | ByteOrInt(_) | Short(..) | Member(..) | Pointed(..) | Symbol(..)
+            | SymbolPointed(..) | Net(..) | NetIndexed(..) | PortRange | Uts(_) | Ipc(_)
+            | Hugepages(..) => {
                 "the memory that its handler usually keeps it in does not tell it here"
             }
         }
@@ -380,6 +392,11 @@ impl Memory {
         };
         Some(match self {
             Data(kind) => here(kind, Base::Data),
+            ByteOrInt(member) => match btf.size_of_member("net", member)? {
+                1 => here(U8, Base::Data),
+                4 => here(Int, Base::Data),
+                _ => return None,
+            },
             Short(kind, len) => Handler {
                 len,
                 ..here(kind, Base::Data)

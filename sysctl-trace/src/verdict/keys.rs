@@ -81,7 +81,7 @@ pub fn origin(key: &str) -> Origin {
 /// Keys that belong to a namespace of another kind (ipc, uts, user, pid): events do not tell which, so
 /// nothing can be said of them.
 pub fn is_of_other_namespace(key: &str) -> bool {
-    const KEYS: [&str; 16] = [
+    const KEYS: [&str; 17] = [
         "kernel.auto_msgmni",
         "kernel.domainname",
         "kernel.hostname",
@@ -98,6 +98,7 @@ pub fn is_of_other_namespace(key: &str) -> bool {
         "kernel.shmall",
         "kernel.shmmax",
         "kernel.shmmni",
+        "vm.memfd_noexec",
     ];
     KEYS.contains(&key) || key.starts_with("fs.mqueue.") || key.starts_with("user.")
 }

@@ -57,6 +57,8 @@ enum Action {
         /// What the kernel is called there
         kernel: String,
     },
+    /// Compare all keys from within these namespaces, and print what was found as JSON
+    KeysHere,
     /// Write back to back from one CPU
     Burst {
         /// How often
@@ -128,6 +130,10 @@ fn run(action: Action) -> Result<()> {
         Action::Executed { log, more, since } => enter::program(&log, since, more),
         Action::Keys { kernel } => {
             print!("{}", keys::section(&kernel)?);
+            Ok(())
+        }
+        Action::KeysHere => {
+            println!("{}", serde_json::to_string(&keys::Place::compare()?)?);
             Ok(())
         }
         Action::Burst { count, key } => {

@@ -72,12 +72,6 @@ pub const CASES: &[Case] = &[
         run: exactness::by_kprobes,
     },
     Case {
-        name: "keys",
-        kernels: Kernels::All,
-        deadline: Duration::from_secs(240),
-        run: keys::run,
-    },
-    Case {
         name: "netns-enter",
         kernels: Kernels::All,
         deadline: Duration::from_secs(60),
