@@ -166,3 +166,53 @@ fn a_write_after_the_device_was_made_stands() {
     assert_eq!(answer.verdict.word, "sysctl", "{:#?}", answer.verdict);
     assert_eq!(answer.verdict.confidence, Confidence::Observed);
 }
+
+#[test]
+fn what_a_new_device_begins_with_is_copied_from_the_default() {
+    const KEY: &str = "net.ipv6.conf.d0.hop_limit";
+    const DEFAULT: &str = "net.ipv6.conf.default.hop_limit";
+    let keys = [("hop_limit", "77"), ("forwarding", "0")];
+    let register = |tale: Tale| tale.table(Action::SysctlRegister, "net/ipv6/conf/d0", &keys);
+    let answer = register(Tale::new().write("sysctl", DEFAULT, "64", "77")).answer(KEY);
+    let verdict = &answer.verdict;
+    assert_eq!(verdict.confidence, Confidence::Observed, "{verdict:#?}");
+    assert!(
+        verdict
+            .sentence
+            .ends_with("made net/ipv6/conf/d0: copied from net.ipv6.conf.default.hop_limit, which sysctl[300] had set."),
+        "{}",
+        verdict.sentence
+    );
+    let told = verdict.evidence.iter();
+    let mut told = told.filter(|fact| fact.text.contains(DEFAULT));
+    let set = told.next().unwrap();
+    assert!(set.text.contains("was set to 77 by sysctl[300]"), "{set:?}");
+    assert!(
+        told.next()
+            .unwrap()
+            .text
+            .contains("which net.ipv6.conf.default.hop_limit had")
+    );
+
+    // It was written later: what it had before is known.
+    let later = register(Tale::new())
+        .write("sysctl", DEFAULT, "77", "78")
+        .answer(KEY);
+    let sentence = &later.verdict.sentence;
+    assert!(
+        sentence.ends_with("copied from net.ipv6.conf.default.hop_limit."),
+        "{sentence}"
+    );
+    // It had another value: this device's is not copied.
+    let other = register(Tale::new().write("sysctl", DEFAULT, "64", "78")).answer(KEY);
+    assert!(
+        !other.verdict.sentence.contains("copied"),
+        "{}",
+        other.verdict.sentence
+    );
+    // Nothing is known of it.
+    let unknown = register(Tale::new()).answer(KEY);
+    assert!(unknown.verdict.sentence.ends_with("made net/ipv6/conf/d0."));
+    let kernel = unknown.verdict.suspects.last().unwrap();
+    assert_eq!(kernel.why, "gave it 77 as net/ipv6/conf/d0 came to be");
+}

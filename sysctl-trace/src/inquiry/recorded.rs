@@ -8,7 +8,7 @@ use crate::{
     event::{Event, Kubernetes, NetnsId, Owner, Sysctl},
     ledger::{
         Excerpt, Ledger, Namespace, Place,
-        reach::{effect, is_reachable},
+        reach::{effect, is_reachable, template},
     },
     node::key::Keys,
     recording::{self, Account, Question, Source, Tally, glob_needle, needle},
@@ -42,7 +42,9 @@ pub fn ask(
     let names = |event: &Event| named(target, event);
     let text = target.to_string();
     let are_meant = |sysctl: &Sysctl| {
-        let reaches = |key: &str| effect(&sysctl.key, key).is_some();
+        let reaches = |key: &str| {
+            effect(&sysctl.key, key).is_some() || template(key).is_some_and(|it| it == sysctl.key)
+        };
         keys.matches(&sysctl.key)
             || helper::is_setting(&sysctl.key)
             || keys.named().any(|key| reaches(&key.dotted))

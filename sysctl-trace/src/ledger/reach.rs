@@ -163,6 +163,18 @@ const IPV6_FANNING: [&str; 4] = [
     "addr_gen_mode",
 ];
 
+/// The key that a key of a device gets its first value from as the device comes to be: those below
+/// `net.ipv4.conf` and `net.ipv6.conf` are copied from the namespace's own defaults, but for some that
+/// depend on the device.
+pub fn template(key: &str) -> Option<String> {
+    let folder = ["net.ipv4.conf.", "net.ipv6.conf."]
+        .into_iter()
+        .find(|folder| key.starts_with(folder))?;
+    let (device, name) = device(key, folder)?;
+    let is_one = !["all", "default"].contains(&device);
+    is_one.then(|| format!("{folder}default.{name}"))
+}
+
 /// What a write to `written` does to `reached`; nothing for the same key.
 pub fn effect(written: &str, reached: &str) -> Option<Effect> {
     rule(written, reached).map(|rule| rule.effect)

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::{
     Asked, Facts, Seen,
+    birth::Copied,
     decide::{Decision, Root, component},
     helper,
     specification::asks_too,
@@ -99,6 +100,10 @@ fn of_ledger(facts: &Facts<'_>, seen: &Seen<'_>, list: &mut Vec<Evidence>) {
                 if let Some(node) = &initial.node {
                     text.push_str(&format!(" (the node had {node})"));
                 }
+                if let Some(Copied { key, write }) = facts.copied() {
+                    text.push_str(&format!(", which {key} had"));
+                    list.extend(write.map(|write| set(facts, &key, &initial.value, write)));
+                }
             }
             list.push(Evidence::at(&created.at, text));
         }
@@ -155,13 +160,18 @@ fn settings(facts: &Facts<'_>, seen: &Seen<'_>, told: &[Entry]) -> Vec<Evidence>
     });
     let mut list: Vec<Evidence> = Vec::new();
     for (key, value, setting) in writes.filter_map(|write| helper::setting(seen, write)) {
-        let author = who(facts, &setting.author);
-        let fact = Evidence::at(&setting.at, format!("{key} was set to {value} by {author}"));
+        let fact = set(facts, key, value, setting);
         if !list.contains(&fact) {
             list.push(fact);
         }
     }
     list
+}
+
+/// `kernel.core_pattern was set to |/bin/x by sh[34]`
+fn set(facts: &Facts<'_>, key: &str, value: &str, write: &Write) -> Evidence {
+    let author = who(facts, &write.author);
+    Evidence::at(&write.at, format!("{key} was set to {value} by {author}"))
 }
 
 /// `runc:[2:INIT][343] (runc init) wrote "1024": 4096, then 1024`

@@ -5,6 +5,7 @@
 //! no write was seen, so such a verdict is *inferred*. Nothing is claimed as *observed* while
 //! something may be missing between the cause and now.
 
+mod birth;
 mod decide;
 mod evidence;
 pub mod helper;
@@ -268,21 +269,6 @@ impl Facts<'_> {
     pub fn inum(&self) -> Option<u32> {
         let seen = self.namespace().and_then(Namespace::inum);
         seen.or(self.held.inum)
-    }
-
-    /// The folder of the key, where it came to be while it was traced.
-    fn born_with(&self) -> Option<&str> {
-        let folder = self.namespace()?.born_with.as_deref()?;
-        Some(folder)
-    }
-
-    /// Who made the key's folder.
-    fn maker(&self) -> String {
-        let created = self.namespace().and_then(|known| known.created.as_ref());
-        match created.and_then(|created| created.author.as_ref()) {
-            Some(author) => format!("{}[{}]", words::name(author), author.pid),
-            None => "somebody".to_owned(),
-        }
     }
 
     fn namespace(&self) -> Option<&Namespace> {

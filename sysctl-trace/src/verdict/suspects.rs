@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::{
     Facts, Reason,
+    birth::Copied,
     decide::{Decision, Root, component},
     keys::Origin,
     specification,
@@ -150,11 +151,22 @@ fn chain(facts: &Facts<'_>, decision: &Decision<'_>) -> Vec<Finding> {
             chain.extend(unseen_writer(requester));
             chain
         }
-        Root::Kernel(origin) => vec![Finding {
-            suspect: Suspect::Kernel,
-            finding: Found::SetIt,
-            why: kernel(facts, origin),
-        }],
+        Root::Kernel(origin) => {
+            let copied = facts.copied().and_then(|copied| {
+                let Copied { key, write } = copied;
+                Some(Finding {
+                    suspect: suspect_of(&write?.author),
+                    finding: Found::PassedItOn,
+                    why: format!("had set {key}, which new devices begin with"),
+                })
+            });
+            let kernel = Finding {
+                suspect: Suspect::Kernel,
+                finding: Found::SetIt,
+                why: kernel(facts, origin),
+            };
+            copied.into_iter().chain([kernel]).collect()
+        }
         Root::BeforeTracing | Root::NotWatched | Root::ChangedUnseen | Root::Undecided => {
             Vec::new()
         }
@@ -185,14 +197,18 @@ fn unseen_writer(requester: &Requester) -> Option<Finding> {
 }
 
 fn kernel(facts: &Facts<'_>, origin: Origin) -> String {
-    let when = if facts.is_node {
-        "as it booted"
-    } else {
-        "as the namespace was made"
+    let born = facts
+        .born_with()
+        .map(|folder| format!("as {folder} came to be"));
+    let when = match &born {
+        Some(born) => born,
+        None if facts.is_node => "as it booted",
+        None => "as the namespace was made",
     };
     match facts.history().and_then(|history| history.initial.as_ref()) {
         Some(initial) => format!("gave it {} {when}", initial.value),
         None => match facts.value() {
+            Some(_) if born.is_some() => format!("gave it a value {when}"),
             Some(value) if facts.is_node => format!("gives {value} {when}"),
             Some(value) if origin == Origin::Constant => format!("gives a new namespace {value}"),
             Some(_) if origin == Origin::Node => format!("copied the node's value {when}"),
@@ -364,10 +380,12 @@ fn untouched(suspect: Suspect, facts: &Facts<'_>) -> String {
     let is_own = |write: &&Write| suspect_of(&write.author) == suspect;
     let Some(last) = own.rfind(is_own) else {
         return match creator(facts) {
-            Some(creator) if creator == suspect => "made the namespace, but wrote nothing here",
-            Some(_) | None => "wrote nothing here",
-        }
-        .to_owned();
+            Some(creator) if creator == suspect => match facts.born_with() {
+                Some(folder) => format!("made {folder}, but wrote nothing here"),
+                None => "made the namespace, but wrote nothing here".to_owned(),
+            },
+            Some(_) | None => "wrote nothing here".to_owned(),
+        };
     };
     let requested = last.requested.as_deref().unwrap_or("?");
     if let Some(error) = &last.error {
@@ -419,7 +437,10 @@ fn by_first_value(facts: &Facts<'_>) -> Option<(Found, String)> {
     let (first, why) = match (initial, &facts.held.default) {
         (Some(initial), _) => (
             &initial.value,
-            format!("gave it {} as the namespace was made", initial.value),
+            match facts.born_with() {
+                Some(folder) => format!("gave it {} as {folder} came to be", initial.value),
+                None => format!("gave it {} as the namespace was made", initial.value),
+            },
         ),
         (None, Some(default)) if facts.is_node => (default, format!("its own value is {default}")),
         (None, Some(default)) => (default, format!("gives a new namespace {default}")),

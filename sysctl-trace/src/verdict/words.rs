@@ -2,12 +2,13 @@
 
 use super::{
     Facts, Reason,
+    birth::Copied,
     decide::{Decision, Root, component, container, name_of},
     keys::Origin,
 };
 use crate::{
     event::{Component, Container, Kubernetes, Owner, Requester, RequesterSource, Stage},
-    ledger::{Author, Kind, Proof, Through},
+    ledger::{Author, Kind, Proof, Through, Write},
     rendered::Rendered,
 };
 
@@ -122,7 +123,13 @@ fn because(facts: &Facts<'_>, decision: &Decision<'_>) -> String {
 fn kernel(facts: &Facts<'_>, origin: Origin, decision: &Decision<'_>) -> String {
     if let Some(folder) = facts.born_with() {
         let made = facts.maker();
-        let text = format!("what it came to be with, as {made} made {folder}");
+        let mut text = format!("what it came to be with, as {made} made {folder}");
+        if let Some(Copied { key, write }) = facts.copied() {
+            text.push_str(&format!(": copied from {key}"));
+            if let Some(Write { author, .. }) = write {
+                text.push_str(&format!(", which {}[{}] had set", name(author), author.pid));
+            }
+        }
         return likely(decision, text);
     }
     let text = match origin {

@@ -11,6 +11,7 @@ mod ending;
 mod environment;
 mod exactness;
 mod helper;
+mod key_lives;
 pub mod keys;
 mod nested;
 mod netns_enter;
@@ -106,6 +107,12 @@ pub const CASES: &[Case] = &[
         kernels: Kernels::Only(&["6.12", "5.10"]),
         deadline: Duration::from_secs(240),
         run: drift::run,
+    },
+    Case {
+        name: "key-lives",
+        kernels: Kernels::All,
+        deadline: Duration::from_secs(180),
+        run: key_lives::run,
     },
     Case {
         name: "nested-cgroups",

@@ -90,6 +90,9 @@ impl Guest {
         userland: Option<(&Userland, Flavour)>,
     ) -> Result<Self> {
         let (mut disk, mut arguments) = (None, Vec::new());
+        if userland.is_none() {
+            kernel.add_modules(&mut initramfs)?;
+        }
         if let Some((userland, flavour)) = userland {
             userland.add_to(&mut initramfs)?;
             disk = Some(userland.disk());

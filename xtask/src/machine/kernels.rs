@@ -3,7 +3,12 @@
 //! Package names move with every security update, so they are resolved from the suite's index,
 //! and what was resolved last serves where there is no network.
 
-use std::{fs, path::Path, path::PathBuf};
+use std::{
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
@@ -11,8 +16,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     apt::{Package, Suite},
     command::tell,
-    paths,
+    paths, setup,
 };
+
+use super::initramfs::Initramfs;
 
 const META_PACKAGE: &str = "linux-image-cloud-amd64";
 
@@ -68,7 +75,28 @@ pub struct Kernel {
     pub packages: Vec<Package>,
 }
 
+/// Modules that cases of the bare guest load: paths below the folder of modules, without endings.
+const GUEST_MODULES: [&str; 4] = [
+    "kernel/drivers/md/md-mod",
+    "kernel/drivers/net/dummy",
+    "kernel/net/ipv4/ip_tunnel",
+    "kernel/net/mpls/mpls_router",
+];
+
 impl Kernel {
+    /// Adds the modules that cases load: /modules/NAME.ko, unpacked.
+    pub fn add_modules(&self, initramfs: &mut Initramfs) -> Result<()> {
+        let folder = self.modules()?;
+        for module in GUEST_MODULES {
+            let name = module.rsplit('/').next().unwrap_or(module);
+            let plain = folder.join(format!("{module}.ko"));
+            let packed = folder.join(format!("{module}.ko.xz"));
+            let bytes = unpacked(if plain.is_file() { &plain } else { &packed })?;
+            initramfs.add_bytes(&format!("modules/{name}.ko"), &bytes);
+        }
+        Ok(())
+    }
+
     /// The folder with its modules, in the unpacked packages.
     pub fn modules(&self) -> Result<PathBuf> {
         self.image
@@ -76,6 +104,24 @@ impl Kernel {
             .flat_map(|root| MODULE_FOLDERS.map(|folder| root.join(folder).join(&self.release)))
             .find(|folder| folder.join("kernel").is_dir())
             .with_context(|| format!("kernel {} has no modules", self.release))
+    }
+}
+
+/// The content of a module's file, unpacked where it is packed.
+pub fn unpacked(module: &Path) -> Result<Vec<u8>> {
+    match module.extension().and_then(OsStr::to_str) {
+        Some("ko") => fs::read(module).with_context(|| format!("reading {}", module.display())),
+        Some("xz") => {
+            let mut unpack = Command::new(setup::busybox()?);
+            let output = unpack.arg("xzcat").arg(module).output();
+            let output = output.with_context(|| format!("unpacking {}", module.display()))?;
+            if !output.status.success() {
+                let complaint = String::from_utf8_lossy(&output.stderr);
+                bail!("unpacking {}: {}", module.display(), complaint.trim());
+            }
+            Ok(output.stdout)
+        }
+        Some(_) | None => bail!("{} is packed in an unknown way", module.display()),
     }
 }
 

@@ -18,7 +18,7 @@ use sysctl_trace_tests::protocol::{self, Flavour};
 use super::{
     console,
     initramfs::Initramfs,
-    kernels::{self, Kernel, Wanted},
+    kernels::{self, Kernel, Wanted, unpacked},
 };
 use crate::{
     apt::Suite,
@@ -353,18 +353,8 @@ fn add_modules(tree: &Path, kernel: &Kernel, folder: &Path) -> Result<()> {
     for (place, module) in load_order(&list, DISK_MODULES).into_iter().enumerate() {
         let name = module_name(module);
         let to = folder.join(format!("{place:02}-{name}.ko"));
-        if module.ends_with(".xz") {
-            let mut unpack = Command::new(setup::busybox()?);
-            unpack.arg("xzcat").arg(target.join(module));
-            unpack.stdout(
-                fs::File::create(&to).with_context(|| format!("creating {}", to.display()))?,
-            );
-            command::run(&mut unpack)?;
-        } else if module.ends_with(".ko") {
-            fs::copy(target.join(module), &to).with_context(|| format!("copying {module}"))?;
-        } else {
-            bail!("the module {module} is packed in an unknown way");
-        }
+        let bytes = unpacked(&target.join(module))?;
+        fs::write(&to, bytes).with_context(|| format!("writing {}", to.display()))?;
     }
     Ok(())
 }
