@@ -117,9 +117,9 @@ pub struct Target<'a> {
 pub struct Keys<'a> {
     /// Whether a key is.
     pub are_meant: &'a (dyn Fn(&Sysctl) -> bool + Sync),
-    /// A text that stands in every event of such a key: see [`glob_needle`].
+    /// A text that stands in the name of every such key, or in its path: see [`glob_needle`].
     pub needle: Option<&'a str>,
-    /// One that stands in every event of the keys that are meant besides.
+    /// One that stands in the names of those that are meant besides.
     pub besides: Option<&'a str>,
 }
 
@@ -225,8 +225,8 @@ impl Recording {
 }
 
 impl Question<'_> {
-    fn is_boot(&self, id: &str) -> bool {
-        self.boot.is_none_or(|boot| id.starts_with(boot))
+    fn is_boot(&self, id: &[u8]) -> bool {
+        self.boot.is_none_or(|boot| id.starts_with(boot.as_bytes()))
     }
 }
 

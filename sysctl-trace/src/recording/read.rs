@@ -121,7 +121,7 @@ impl Reader<'_> {
                 if look.is_empty() {
                     continue;
                 }
-                let seen = look.see(checker, |checked| self.matters(checked, &look));
+                let seen = look.see(checker, |checked| self.matters(checked));
                 self.take(seen, &look);
                 if self.items.len() >= BATCH_MAX && self.hand_over(give).is_err() {
                     return Ok(());
@@ -143,7 +143,7 @@ impl Reader<'_> {
     }
 
     /// Whether more of a line may be wanted than that it is there.
-    fn matters(&self, checked: &Checked<'_>, look: &Look<'_>) -> bool {
+    fn matters(&self, checked: &Checked<'_>) -> bool {
         let (meant, node) = self.wanted.inums();
         if !self.question.is_boot(checked.boot) {
             return false;
@@ -160,7 +160,8 @@ impl Reader<'_> {
             | Action::SysctlUnregister
             | Action::SysctlDrift => {}
         }
-        let has_key = checked.is_of_key(look.may_have_key) || checked.place.lacks_cookie();
+        let has_key = checked.is_of_key(|checked| self.needles.may_have_key(checked))
+            || checked.place.lacks_cookie();
         let inum = survey::inum(&checked.place);
         meant.contains(&inum) || (has_key && node.contains(&inum))
     }
@@ -173,14 +174,14 @@ impl Reader<'_> {
                 }
             }
             Seen::Event(event) => {
-                if self.question.is_boot(&event.host.boot.id) {
+                if self.question.is_boot(event.host.boot.id.as_bytes()) {
                     self.event(event);
                 }
             }
             Seen::Unknown { .. } if look.is_open => {}
             Seen::Unknown { outline, .. } => {
                 let boot = outline.as_ref().map(|(boot, _)| boot);
-                if boot.is_none_or(|boot| self.question.is_boot(boot)) {
+                if boot.is_none_or(|boot| self.question.is_boot(boot.as_bytes())) {
                     self.close_runs();
                     let passed = outline.map(|(_, passed)| passed);
                     self.items.push(Item::Unknown(passed));

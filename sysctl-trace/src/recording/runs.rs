@@ -42,7 +42,7 @@ impl Runs {
         self.close();
         let mut open = Open {
             passed: Passed {
-                session: SmolStr::new(event.session),
+                session: SmolStr::new(String::from_utf8_lossy(event.session)),
                 first_sequence: event.sequence,
                 first_ns: event.ended_ns,
                 last_sequence: event.sequence,
@@ -85,13 +85,13 @@ impl Open {
             0 => last == 0,
             sequence => last != 0 && sequence - 1 == last,
         };
-        is_next && self.passed.session == *event.session
+        is_next && self.passed.session.as_bytes() == event.session
     }
 
     fn reach(&mut self, event: &Checked<'_>) {
         self.passed.until.boottime_ns = event.ended_ns;
         self.passed.until.sequence = event.sequence;
-        if let Some(timestamp) = event.timestamp.as_bytes().first_chunk() {
+        if let Some(timestamp) = event.timestamp.first_chunk() {
             self.timestamp = *timestamp;
         }
     }

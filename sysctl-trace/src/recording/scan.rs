@@ -27,8 +27,6 @@ pub(super) struct Look<'p> {
     pub(super) text: &'p [u8],
     /// Whether it may name what is meant.
     pub(super) may_name: bool,
-    /// Whether it may tell of a meant key.
-    pub(super) may_have_key: bool,
     /// Whether it is the last line, and has no end.
     pub(super) is_open: bool,
     /// Whether it is the beginning of a line that is too long.
@@ -63,6 +61,13 @@ impl<'q> Needles<'q> {
         }
     }
 
+    /// Whether an event of one key may be of one that is meant.
+    pub(super) fn may_have_key(&self, checked: &Checked<'_>) -> bool {
+        let names = [checked.key, checked.path];
+        let is_in = |needle: &Finder<'_>| names.iter().any(|name| needle.find(name).is_some());
+        self.keys.as_ref().is_none_or(is_in) || self.keys_besides.as_ref().is_some_and(is_in)
+    }
+
     /// The lines of a piece.
     pub(super) fn looks<'a>(&'a self, piece: &Piece<'a>) -> impl Iterator<Item = Look<'a>> {
         let Piece {
@@ -75,8 +80,6 @@ impl<'q> Needles<'q> {
             finder.map(|finder| Hits::new(finder, lines))
         };
         let mut target = hits(&self.target);
-        let mut keys = hits(&self.keys);
-        let mut besides = hits(&self.keys_besides);
         ranges(lines).map(move |range| {
             let is_in = |hits: &mut Option<Hits<'_, '_>>| match hits {
                 Some(hits) => hits.is_in(range.start, range.end),
@@ -84,7 +87,6 @@ impl<'q> Needles<'q> {
             };
             Look {
                 may_name: self.has_target && is_in(&mut target),
-                may_have_key: is_in(&mut keys) || (besides.is_some() && is_in(&mut besides)),
                 is_open: is_last && range.end == lines.len(),
                 is_too_long,
                 text: lines[range].trim_ascii(),

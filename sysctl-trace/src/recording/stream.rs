@@ -125,7 +125,7 @@ impl Reader<'_> {
             Seen::Unknown { problem, outline } => {
                 self.tally.not_understood(problem);
                 let boot = outline.as_ref().map(|(boot, _)| boot);
-                if boot.is_none_or(|boot| self.question.is_boot(boot)) {
+                if boot.is_none_or(|boot| self.question.is_boot(boot.as_bytes())) {
                     let passed = outline.map(|(_, passed)| passed);
                     self.keeper.take(Item::Unknown(passed));
                 }

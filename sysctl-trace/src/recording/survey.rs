@@ -182,7 +182,7 @@ impl Found {
         let mut pieces = Pieces::new(file, buffer, range, blocks.whole.clone())?;
         while let Some(piece) = pieces.next()? {
             for look in needles.looks(&piece) {
-                self.line(look, checker, question);
+                self.line(look, checker, question, needles);
             }
         }
         let runs = self.runs.take();
@@ -194,7 +194,13 @@ impl Found {
         Ok(())
     }
 
-    fn line(&mut self, look: Look<'_>, checker: &mut Checker, question: &Question<'_>) {
+    fn line(
+        &mut self,
+        look: Look<'_>,
+        checker: &mut Checker,
+        question: &Question<'_>,
+        needles: &Needles<'_>,
+    ) {
         self.tally.lines += 1;
         if look.is_empty() {
             return;
@@ -209,7 +215,7 @@ impl Found {
         match look.see(checker, matters) {
             Seen::Checked(checked) => {
                 if self.count(&checked, question) {
-                    let has_key = checked.is_of_key(look.may_have_key);
+                    let has_key = checked.is_of_key(|checked| needles.may_have_key(checked));
                     self.index.note(&checked, has_key);
                 }
             }
@@ -218,7 +224,7 @@ impl Found {
                 if self.count(&checked, question) {
                     let sysctl = event.sysctl.as_ref();
                     let is_meant = sysctl.is_some_and(|sysctl| (question.keys.are_meant)(sysctl));
-                    self.index.note(&checked, checked.is_of_key(is_meant));
+                    self.index.note(&checked, checked.is_of_key(|_| is_meant));
                     self.note_event(&event, question);
                 }
             }

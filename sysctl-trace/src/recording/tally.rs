@@ -11,15 +11,15 @@ pub(super) struct Boots(Vec<Boot>);
 
 impl Boots {
     /// Counts events.
-    pub(super) fn count(&mut self, id: &str, host: &str, events: u64) {
+    pub(super) fn count(&mut self, id: &[u8], host: &[u8], events: u64) {
         let Self(boots) = self;
         // Streams are of one boot for long.
-        if let Some(boot) = boots.iter_mut().find(|boot| boot.id == id) {
+        if let Some(boot) = boots.iter_mut().find(|boot| boot.id.as_bytes() == id) {
             boot.events += events;
         } else if boots.len() < BOOTS_MAX {
             boots.push(Boot {
-                id: id.to_owned(),
-                host: host.to_owned(),
+                id: String::from_utf8_lossy(id).into_owned(),
+                host: String::from_utf8_lossy(host).into_owned(),
                 events,
             });
         }
@@ -27,7 +27,7 @@ impl Boots {
 
     pub(super) fn add(&mut self, Self(boots): Self) {
         for Boot { id, host, events } in boots {
-            self.count(&id, &host, events);
+            self.count(id.as_bytes(), host.as_bytes(), events);
         }
     }
 

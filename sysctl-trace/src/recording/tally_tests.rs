@@ -38,17 +38,17 @@ fn what_ends_the_reading_is_told_first() {
 #[test]
 fn boots_are_counted_and_not_too_many() {
     let mut boots = Boots::default();
-    boots.count("a", "one", 2);
-    boots.count("b", "two", 1);
-    boots.count("a", "renamed", 3);
+    boots.count(b"a", b"one", 2);
+    boots.count(b"b", b"two", 1);
+    boots.count(b"a", b"renamed", 3);
     let mut more = Boots::default();
-    more.count("b", "two", 1);
+    more.count(b"b", b"two", 1);
     boots.add(more);
     assert_eq!(boots.0.len(), 2);
     assert_eq!((boots.0[0].events, &*boots.0[0].host), (5, "one"));
     assert_eq!(boots.0[1].events, 2);
     for number in 0..1000 {
-        boots.count(&number.to_string(), "many", 1);
+        boots.count(number.to_string().as_bytes(), b"many", 1);
     }
     assert_eq!(boots.0.len(), BOOTS_MAX);
 }

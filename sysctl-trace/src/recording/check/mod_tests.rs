@@ -1,9 +1,18 @@
+use std::{borrow::Cow, collections::BTreeSet};
+
 use proptest::{collection::vec, prelude::*};
+use schemars::JsonSchema;
 use sysctl_trace_ebpf::settings::ValueKind;
 
-use super::*;
+use super::{
+    members::{
+        BINDINGS, CATEGORIES, CONFIDENCES, ENRICHMENTS, KINDS, OUTCOMES, SOURCES, STAGES,
+        SURENESSES, TYPES, VALUE_TYPES,
+    },
+    *,
+};
 use crate::{
-    decode,
+    decode, event,
     ledger::is_usable,
     output::{json::Json, samples},
     recording::line::{self, Line},
@@ -89,6 +98,38 @@ fn of_lines_of_others_nothing_is_said() {
         assert_ne!(other, line, "{from}");
         assert_eq!(checked(other.as_bytes()), None, "{other}");
     }
+}
+
+/// A word that is missing in a list costs time: each line that has it is parsed.
+#[test]
+fn the_lists_have_all_words() {
+    fn words<T: JsonSchema>() -> BTreeSet<String> {
+        let schema = schemars::schema_for!(T).to_value();
+        let described = schema["oneOf"].as_array();
+        let each = described.into_iter().flatten().flat_map(|one| {
+            let several = one["enum"].as_array().cloned().unwrap_or_default();
+            several.into_iter().chain([one["const"].clone()])
+        });
+        let plain = schema["enum"].as_array().cloned().unwrap_or_default();
+        let all = each.chain(plain);
+        all.filter_map(|word| word.as_str().map(str::to_owned))
+            .collect()
+    }
+    fn list(words: &[&[u8]]) -> BTreeSet<String> {
+        let words = words.iter().map(|word| String::from_utf8_lossy(word));
+        words.map(Cow::into_owned).collect()
+    }
+    assert_eq!(list(KINDS), words::<event::Kind>());
+    assert_eq!(list(CATEGORIES), words::<event::Category>());
+    assert_eq!(list(TYPES), words::<event::Type>());
+    assert_eq!(list(OUTCOMES), words::<event::Outcome>());
+    assert_eq!(list(ENRICHMENTS), words::<event::Enrichment>());
+    assert_eq!(list(STAGES), words::<event::Stage>());
+    assert_eq!(list(SURENESSES), words::<event::Sureness>());
+    assert_eq!(list(CONFIDENCES), words::<event::Confidence>());
+    assert_eq!(list(BINDINGS), words::<event::Binding>());
+    assert_eq!(list(VALUE_TYPES), words::<event::ValueType>());
+    assert_eq!(list(SOURCES), words::<event::RequesterSource>());
 }
 
 proptest! {
