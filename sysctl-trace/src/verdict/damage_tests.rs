@@ -3,9 +3,13 @@
 //!
 //! A world is made up, one to three tracers watch it for some time each, and their lines are dropped,
 //! cut, repeated, put in another order and robbed of fields. No field is given another value: that
-//! can't be seen.
+//! can't be seen. What is left is taken by a ledger, and read as a recording, from a file and from a
+//! pipe.
+
+use std::{io::Write as _, os::fd::AsRawFd as _, thread};
 
 use proptest::{collection::vec, prelude::*, sample::Index};
+use serde::Deserialize as _;
 use serde_json::Value;
 use smol_str::SmolStr;
 
@@ -17,6 +21,7 @@ use crate::{
     event::{Action, Event, NetnsId},
     ledger::{Ledger, Limits, Place},
     output::{json::Json, samples},
+    recording::{Keys, Question, Source, Target},
     rendered::Rendered,
     time::Epoch,
 };
@@ -27,6 +32,9 @@ const STEP_NS: u64 = 100_000_000;
 const WRITERS: [&str; 3] = ["runc", "sysctl(8)", "cni:tuning"];
 const VALUES: [&str; 3] = ["4096", "1024", "512"];
 const FILTERS: [&[&str]; 4] = [&[], &[], &[KEY], &["vm.*"]];
+
+/// A verdict, and the value that it is about.
+type Told = (Verdict, Option<SmolStr>);
 
 #[derive(Clone, Debug)]
 enum Deed {
@@ -333,19 +341,22 @@ fn damaged(mut lines: Vec<Value>, damages: &[Damage]) -> Vec<Value> {
     lines
 }
 
-/// What the lines that can be read say. One that can't be read is not there.
-fn asked<'l>(lines: impl Iterator<Item = &'l Value>, place: NetnsId) -> (Verdict, Option<SmolStr>) {
-    // Room for all: what is forgotten where there is none depends on the order.
-    let limits = Limits {
+/// What these events say. A line that can't be read is not there.
+fn asked<'l>(events: impl Iterator<Item = &'l Event>, place: NetnsId, limits: Limits) -> Told {
+    let mut ledger = Ledger::new(limits);
+    events.for_each(|event| ledger.take(event));
+    verdict(&ledger, place)
+}
+
+/// What is forgotten where there is no room for all depends on the order.
+fn room_for_all() -> Limits {
+    Limits {
         entries_each: 1024,
         ..Limits::default()
-    };
-    let mut ledger = Ledger::new(limits);
-    for line in lines {
-        if let Ok(event) = serde_json::from_value::<Event>(line.clone()) {
-            ledger.take(&event);
-        }
     }
+}
+
+fn verdict(ledger: &Ledger, place: NetnsId) -> Told {
     let facts = Facts {
         key: KEY,
         is_node: false,
@@ -357,6 +368,89 @@ fn asked<'l>(lines: impl Iterator<Item = &'l Value>, place: NetnsId) -> (Verdict
         held: Held::default(),
     };
     (Verdict::of(&facts), facts.value().cloned())
+}
+
+/// A line, and the event that it is.
+type Line = (Value, Option<Event>);
+
+/// The lines as a recording has them: events in the order of fields that this tool writes.
+fn recorded(lines: &[Line]) -> String {
+    let text = |(line, event): &Line| match event {
+        Some(event) => serde_json::to_string(event).unwrap(),
+        None => line.to_string(),
+    };
+    lines.iter().map(|line| text(line) + "\n").collect()
+}
+
+fn understood(lines: Vec<Value>) -> Vec<Line> {
+    let lines = lines.into_iter();
+    lines
+        .map(|line| {
+            let event = Event::deserialize(&line).ok();
+            (line, event)
+        })
+        .collect()
+}
+
+/// What a reader has of a recording; nothing where it does not know the place, or refuses all of it.
+fn read(source: &Source, place: NetnsId) -> Option<Told> {
+    let inum = place.inum.to_string();
+    let names = |event: &Event| {
+        let is_it = Place::of(event) == Place::Netns(place);
+        is_it.then_some(Place::Netns(place))
+    };
+    let account = source.open().unwrap().ask(&Question {
+        target: Some(Target {
+            names: &names,
+            needle: Some(&inum),
+        }),
+        keys: Keys {
+            are_meant: &|sysctl| sysctl.key == KEY,
+            needle: Some(KEY),
+            besides: None,
+        },
+        boot: None,
+    });
+    let account = account.ok()?;
+    let is_known = account.places.contains(&Place::Netns(place));
+    is_known.then(|| verdict(&account.ledger, place))
+}
+
+/// What it has of a file, and of a pipe.
+fn read_both(text: &str, place: NetnsId) -> [Option<Told>; 2] {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    let by_file = read(&Source::File(file.path().to_owned()), place);
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let path = format!("/proc/self/fd/{}", reader.as_raw_fd());
+    let by_pipe = thread::scope(|scope| {
+        scope.spawn(move || {
+            // Who refuses a recording does not read it to its end.
+            let _ = writer.write_all(text.as_bytes());
+        });
+        let by_pipe = read(&Source::File(path.into()), place);
+        drop(reader);
+        by_pipe
+    });
+    [by_file, by_pipe]
+}
+
+/// Why what is observed was not so; nothing where it was.
+fn is_false((verdict, value): &Told, truth: &[(String, Truth, Option<SmolStr>)]) -> Option<String> {
+    if verdict.confidence != Confidence::Observed {
+        return None;
+    }
+    let as_of = verdict.as_of.unwrap();
+    let real = truth.iter().rfind(|(at, _, _)| **at <= *as_of);
+    let (_, real, held) = real
+        .cloned()
+        .unwrap_or((String::new(), Truth::Unknown, None));
+    let claimed = match &verdict.cause {
+        Cause::Written(writer) => Truth::Write(writer.entity_id.clone()),
+        _ => Truth::Kernel,
+    };
+    let is_so = claimed == real && *value == held;
+    (!is_so).then(|| format!("{claimed:?}, {value:?}: {verdict:#?}\n{truth:#?}"))
 }
 
 fn cases() -> u32 {
@@ -386,35 +480,37 @@ proptest! {
     ) {
         let place = NetnsId { cookie: if has_cookie { WEB.cookie } else { 0 }, ..WEB };
         let told = story(&deeds, place).told;
-        let lines = damaged(all_lines(&told, &watches), &damages);
-        let (verdict, value) = asked(lines.iter(), place);
-        if verdict.confidence == Confidence::Observed {
-            let as_of = verdict.as_of.unwrap();
-            let truth = truth(&told, place);
-            let real = truth.iter().rfind(|(at, _, _)| **at <= *as_of);
-            let (_, real, held) = real.cloned().unwrap_or((String::new(), Truth::Unknown, None));
-            let claimed = match &verdict.cause {
-                Cause::Written(writer) => Truth::Write(writer.entity_id.clone()),
-                _ => Truth::Kernel,
-            };
-            prop_assert_eq!(claimed, real, "{:#?}\n{:#?}", verdict, truth);
-            prop_assert_eq!(value, held, "{:#?}", verdict);
+        let lines = understood(damaged(all_lines(&told, &watches), &damages));
+        let events = || lines.iter().filter_map(|(_, event)| event.as_ref());
+        let told_by_all = asked(events(), place, room_for_all());
+        let truth = truth(&told, place);
+        prop_assert_eq!(is_false(&told_by_all, &truth), None);
+        let verdict = &told_by_all.0;
+        let [by_file, by_pipe] = read_both(&recorded(&lines), place);
+        if let Some(by_pipe) = &by_pipe {
+            prop_assert_eq!(is_false(by_pipe, &truth), None);
+            // Of a line that is no event a reader may know where it stood, and the ledger does not.
+            if lines.iter().all(|(_, event)| event.is_some()) {
+                let live = asked(events(), place, Limits::default());
+                prop_assert_eq!(by_pipe, &live);
+            }
         }
-        let mut ranked: Vec<(u64, &Value)> = (1..)
+        prop_assert_eq!(by_file, by_pipe);
+        let mut ranked: Vec<(u64, &Event)> = (1..)
             .map(|at: u64| (at ^ seed).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29))
-            .zip(&lines)
+            .zip(events())
             .collect();
         ranked.sort_by_key(|(rank, _)| *rank);
-        let (other, _) = asked(ranked.into_iter().map(|(_, line)| line), place);
+        let (other, _) = asked(ranked.into_iter().map(|(_, event)| event), place, room_for_all());
         // Of copies that contradict each other, which one the evidence shows is not said: none is
         // believed.
         if verdict.reason == Some(Reason::Unusable) {
             prop_assert_eq!(
                 (other.cause, other.confidence, other.reason),
-                (verdict.cause, verdict.confidence, verdict.reason)
+                (verdict.cause.clone(), verdict.confidence, verdict.reason)
             );
         } else {
-            prop_assert_eq!(other, verdict);
+            prop_assert_eq!(&other, verdict);
         }
     }
 }
@@ -429,8 +525,14 @@ fn there_is_something_to_claim() {
         losses: Vec::new(),
     };
     // From the first event to the last.
-    let lines = all_lines(&told, &[watch]);
-    let (verdict, _) = asked(lines.iter(), WEB);
-    assert_eq!(verdict.confidence, Confidence::Observed, "{verdict:#?}");
+    let lines = understood(all_lines(&told, &[watch]));
+    let [by_file, by_pipe] = read_both(&recorded(&lines), WEB);
+    let told = asked(
+        lines.iter().flat_map(|(_, event)| event),
+        WEB,
+        Limits::default(),
+    );
+    assert_eq!(told.0.confidence, Confidence::Observed, "{told:#?}");
+    assert_eq!([by_file, by_pipe], [Some(told.clone()), Some(told)]);
     assert_eq!(lines.len(), 4);
 }
