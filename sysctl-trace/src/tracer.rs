@@ -20,7 +20,7 @@ use crate::{
         process::Processes,
     },
     decode,
-    event::{Boot, Event, Host, Lost, Netns},
+    event::{Action, Boot, Event, Host, Lost, Netns, NetnsId},
     kernel::{
         clock,
         load::{self, Attached, Facts},
@@ -30,6 +30,7 @@ use crate::{
         refusal,
         ring::{self, Ring},
     },
+    node::shared,
     rendered::Rendered,
     time::{Clock, Epoch},
 };
@@ -54,6 +55,8 @@ pub struct Options {
     pub args: Args,
     /// How long an event may wait for what is not known of its container yet.
     pub settle: Duration,
+    /// Whether to ask the kernel which keys are shared and which are the same, for `trace-start`.
+    pub survey: bool,
 }
 
 /// Which kind of probe to use.
@@ -107,6 +110,8 @@ pub struct Tracer {
     whole_until_ns: u64,
     /// Tells that the probes are attached, until that is handed over.
     start: Option<Event>,
+    /// The network namespace that the survey of keys made: it may end only now.
+    own: Option<NetnsId>,
 }
 
 /// Why the probes could not be attached or read.
@@ -125,6 +130,12 @@ impl Tracer {
     /// an event loop.
     pub fn attach(options: &Options) -> Result<Self, Error> {
         let facts = Facts::gather(options.btf.as_ref())?;
+        // Before the probes hang: they would see it. Without an answer the stream says less.
+        let surveyed = options
+            .survey
+            .then(|| shared::survey(&facts).ok())
+            .flatten();
+        let (keys, own) = surveyed.map(|found| (found.keys, found.fresh)).unzip();
         let mut attached = load::attach(&facts, options.attach.modes(), options.buffer_bytes)?;
         drop(facts);
         give_back_memory();
@@ -148,7 +159,8 @@ impl Tracer {
             hz: clock::ticks_per_second(),
         };
         let begun_ns = clock::boottime_ns();
-        let start = assembler.start(node_netns(), attached.watched(), begun_ns);
+        let mut start = assembler.start(node_netns(), attached.watched(), begun_ns);
+        start.trace.keys = keys.map(Box::new);
         Ok(Self {
             ring,
             attached,
@@ -162,6 +174,7 @@ impl Tracer {
             read_until: VecDeque::new(),
             whole_until_ns: begun_ns,
             start: Some(start),
+            own,
         })
     }
 
@@ -260,11 +273,21 @@ impl Tracer {
             assembler,
             attributor,
             undecodable,
+            own,
             ..
         } = self;
         ring.take(|bytes| match decode::record(bytes) {
             Ok(record) => {
                 let assembled = assembler.event(record);
+                if let Some(id) = *own
+                    && is_about(id, &assembled.event)
+                {
+                    *own = None;
+                    // Any other event is about another namespace, which has its number by now.
+                    if assembled.event.event.action == Action::NetnsDestroy {
+                        return;
+                    }
+                }
                 attributor.take(assembled, &mut assembler.processes.homes, events);
             }
             Err(_) => *undecodable += 1,
@@ -292,6 +315,17 @@ impl Tracer {
         self.told_at_ns = now_ns;
         Ok(())
     }
+}
+
+/// Whether an event is about a network namespace.
+fn is_about(own: NetnsId, event: &Event) -> bool {
+    let is_own = |netns: &Netns| {
+        let id = netns.id();
+        // Some kernels do not tell those who ask for the cookie that is in their records.
+        let is_told = id.cookie != 0 && own.cookie != 0;
+        id.inum == own.inum && (!is_told || id.cookie == own.cookie)
+    };
+    event.netns.as_ref().is_some_and(is_own)
 }
 
 /// The node's own network namespace: that of the first process.

@@ -114,7 +114,10 @@ impl Plan<Watch> {
             socket: socket(&args.recorder)?,
             reconcile: reconcile(&args.recorder)?,
         };
-        Self::new(command, &args.filter, &args.output, &args.probes)
+        let is_asked = command.socket.is_some();
+        let mut plan = Self::new(command, &args.filter, &args.output, &args.probes)?;
+        plan.tracer.survey |= is_asked;
+        Ok(plan)
     }
 }
 
@@ -131,6 +134,7 @@ impl Plan<Run> {
             keys: verdict_keys(&args.filter.key)?,
         };
         let mut plan = Self::new(command, &args.filter, &args.output, &args.probes)?;
+        plan.tracer.survey = true;
         if args.tree {
             plan.filters.insert("tree".into(), vec!["true".into()]);
         }
@@ -173,6 +177,8 @@ impl<C> Plan<C> {
                 buffer_bytes: buffer(&probes.buffer)?,
                 args: output.args,
                 settle: settle(&probes.settle)?,
+                // Who reads only what happens needs no answers.
+                survey: output.json,
             },
             strict: probes.strict,
         })

@@ -18,7 +18,7 @@ use crate::{
         runtime::State,
     },
     event::{NetnsId, Owner},
-    ledger::{Excerpt, Place},
+    ledger::{Excerpt, Place, Sharing},
     node::{
         self, Namespace, Node,
         enter::{self, Handle},
@@ -82,8 +82,14 @@ impl Recorder {
         })
     }
 
-    /// What it saw of these places.
-    pub fn excerpt(&self, places: Vec<Place>) -> Result<Excerpt, client::Error> {
+    /// What it saw of these places, and of the node's own.
+    pub fn excerpt(&self, mut places: Vec<Place>) -> Result<Excerpt, client::Error> {
+        let node = self.candidates.node.map(Place::Netns);
+        for place in node.into_iter().chain([Place::Node]) {
+            if !places.contains(&place) {
+                places.push(place);
+            }
+        }
         match client::ask(&self.path, &Request::Excerpt(places), PATIENCE)? {
             Response::Excerpt(excerpt) => Ok(*excerpt),
             Response::Candidates(_) | Response::Refused(_) => Ok(Excerpt::default()),
@@ -116,6 +122,7 @@ pub fn ask(target: &Target, keys: &Keys, recorder: Option<&Recorder>) -> Result<
             if namespace.is_node {
                 inquiry.say_on_node(target);
             }
+            inquiry.call_shown_by(target);
             Ok(inquiry)
         }
         (Err(absent), Some(recorder)) if is_absent(&absent) => match recorder.choose(target) {
@@ -153,7 +160,7 @@ fn present(
 fn look(namespace: &Namespace, keys: &Keys, recorder: Option<&Recorder>) -> Result<Inquiry, Error> {
     let read = values::read_one(&namespace.handle(), keys)?;
     let of_node = values::read_node(keys);
-    let places = vec![Place::Netns(read.id), Place::Node];
+    let places = vec![Place::Netns(read.id)];
     let excerpt = recorder
         .map(|recorder| recorder.excerpt(places))
         .transpose()?;
@@ -175,7 +182,12 @@ fn look(namespace: &Namespace, keys: &Keys, recorder: Option<&Recorder>) -> Resu
     };
     let own = cases(&read.values, |key, value| view.of_netns(key, value));
     let global = cases(&of_node, View::of_node);
-    let cases: Vec<Case> = own.chain(global).flatten().collect();
+    let mut cases: Vec<Case> = own.chain(global).flatten().collect();
+    if let Some(excerpt) = &excerpt {
+        let hidden = hidden(&read.values, &view, keys, excerpt)?;
+        cases.extend(hidden);
+        cases = where_they_live(cases, excerpt);
+    }
     if cases.is_empty() {
         let label = namespace.candidate().label();
         let missing = keys.named().next().map(|key| key.dotted.clone());
@@ -186,6 +198,45 @@ fn look(namespace: &Namespace, keys: &Keys, recorder: Option<&Recorder>) -> Resu
         cases,
         notes,
     })
+}
+
+/// Keys that the namespace hides as they are one for the whole node: they have the node's value.
+fn hidden(
+    values: &Values,
+    view: &View<'_>,
+    keys: &Keys,
+    excerpt: &Excerpt,
+) -> Result<Vec<Case>, enter::Error> {
+    let is_shared = |key: &&SmolStr| {
+        let node = super::node_netns(excerpt);
+        excerpt.window.sharing(key, node) == Sharing::Shared
+    };
+    let hidden = values.values.iter().filter_map(|(key, value)| match value {
+        Value::Hidden => Some(&key.dotted),
+        Value::Text(_) | Value::Unreadable(_) | Value::TooLong => None,
+    });
+    let hidden: Vec<&SmolStr> = hidden.filter(is_shared).collect();
+    if hidden.is_empty() || view.namespace.is_node {
+        return Ok(Vec::new());
+    }
+    let of_node = node_values(keys)?;
+    let case = |key: &SmolStr| {
+        let value = of_node.get(key)?.text()?;
+        Some(view.of_netns(key, Some(value.into())))
+    };
+    Ok(hidden.into_iter().filter_map(case).collect())
+}
+
+/// The cases, each of the place that its key is of.
+fn where_they_live(cases: Vec<Case>, excerpt: &Excerpt) -> Vec<Case> {
+    let at_home = |case: Case| {
+        let mut case = case.where_it_lives(excerpt);
+        if case.held.shown_by.is_some() {
+            case.held.asked = asked_of_files(&case.key);
+        }
+        case
+    };
+    cases.into_iter().map(at_home).collect()
 }
 
 fn node_values(keys: &Keys) -> Result<Values, enter::Error> {
@@ -237,6 +288,7 @@ impl View<'_> {
                 cookie: Some(self.id.cookie).filter(|cookie| *cookie != 0),
                 owner: (*owner != Owner::default()).then(|| Arc::new(Rendered::new(owner.clone()))),
                 on_node: None,
+                shown_by: None,
             },
         }
     }
@@ -278,7 +330,7 @@ fn asked_of_files(key: &str) -> Asked {
 /// A namespace that only the recorder knows.
 fn past(id: NetnsId, others: usize, keys: &Keys, recorder: &Recorder) -> Result<Inquiry, Error> {
     let place = Place::Netns(id);
-    let excerpt = recorder.excerpt(vec![place, Place::Node])?;
+    let excerpt = recorder.excerpt(vec![place])?;
     let mut inquiry = Inquiry {
         cases: super::recorded::cases(&excerpt, place, keys),
         excerpt: Some(excerpt),
@@ -321,7 +373,6 @@ pub fn list(
     let fresh = fresh::read(keys).unwrap_or_default();
     let reads = values::read(&handles, keys, progress);
     let places = reads.iter().flatten().map(|read| Place::Netns(read.id));
-    let places = places.chain([Place::Node]);
     let excerpt = recorder
         .map(|recorder| recorder.excerpt(places.collect()))
         .transpose()?;
@@ -339,8 +390,12 @@ pub fn list(
                     fresh: &fresh,
                 };
                 let own = cases(&read.values, |key, value| view.of_netns(key, value));
-                one.inquiry.cases = own.flatten().collect();
+                let own: Vec<Case> = own.flatten().collect();
                 one.inquiry.excerpt = excerpt.as_ref().map(|all| only(all, read.id));
+                one.inquiry.cases = match &one.inquiry.excerpt {
+                    Some(excerpt) => where_they_live(own, excerpt),
+                    None => own,
+                };
             }
             Err(error) if error.is_gone() => return None,
             Err(error) => one.failed = Some(error),
@@ -362,10 +417,16 @@ pub fn list(
 fn only(excerpt: &Excerpt, id: NetnsId) -> Excerpt {
     let own = super::namespace(excerpt, Place::Netns(id));
     let node = super::namespace(excerpt, Place::Node);
+    let node_netns = super::node_netns(excerpt).filter(|_| excerpt.node != Some(id));
     Excerpt {
         window: excerpt.window.clone(),
         node: excerpt.node,
-        namespaces: own.into_iter().chain(node).cloned().collect(),
+        namespaces: own
+            .into_iter()
+            .chain(node)
+            .chain(node_netns)
+            .cloned()
+            .collect(),
         forgotten: excerpt.forgotten,
     }
 }

@@ -9,7 +9,7 @@ use smol_str::SmolStr;
 
 use crate::{
     answer::Answer,
-    ledger::{Excerpt, Namespace, Place, reach::as_asked},
+    ledger::{Excerpt, Namespace, Place, Sharing, reach::as_asked},
     target::Target,
     verdict::{Cause, Facts, Held, Seen, on_node},
 };
@@ -47,7 +47,8 @@ impl Inquiry {
     fn answer(&self, case: &Case) -> Answer {
         let namespace = self.excerpt.as_ref().and_then(|excerpt| {
             let namespace = namespace(excerpt, case.place?)?;
-            Some(as_asked(namespace, &case.key, case.held.value.as_ref()))
+            let held = case.held.value.as_ref();
+            Some(as_asked(&excerpt.window, namespace, &case.key, held))
         });
         Answer::of(&Facts {
             key: &case.key,
@@ -56,6 +57,7 @@ impl Inquiry {
                 window: &excerpt.window,
                 namespace: namespace.as_deref(),
                 node: self::namespace(excerpt, Place::Node),
+                node_netns: node_netns(excerpt),
             }),
             held: case.held.clone(),
         })
@@ -74,11 +76,60 @@ impl Inquiry {
         }
     }
 
+    /// Calls the namespace that was asked about as the question did.
+    fn call_shown_by(&mut self, target: &Target) {
+        let guest = match target {
+            Target::Pod { .. } => format!("pod {target}"),
+            Target::Name(name) => name.clone(),
+            Target::Node | Target::Inum(_) | Target::Pid(..) | Target::Path(_) => return,
+        };
+        let shown_by = self.cases.iter_mut().map(|case| &mut case.held.shown_by);
+        for name in shown_by.flatten() {
+            name.clone_from(&guest);
+        }
+    }
+
     /// Whether a value differs from what was seen: it may have been written in between.
     fn is_overtaken(&self) -> bool {
         let is_unseen = |answer: Answer| answer.verdict.cause == Cause::ChangedUnseen;
         self.answers().into_iter().any(is_unseen)
     }
+}
+
+impl Case {
+    /// The same of the whole node, where that is whose the key is: what is known of it there.
+    fn where_it_lives(self, excerpt: &Excerpt) -> Self {
+        let Some(Place::Netns(id)) = self.place else {
+            return self;
+        };
+        let node = node_netns(excerpt);
+        let is_shared = excerpt.window.sharing(&self.key, node) == Sharing::Shared;
+        if Some(id) == excerpt.node || !is_shared {
+            return self;
+        }
+        // Writes are told of the node's own network namespace, or of none.
+        let has_key = |namespace: &&Namespace| namespace.keys.contains_key(&self.key);
+        let of_none = namespace(excerpt, Place::Node).filter(has_key);
+        let place = match node.filter(has_key).or(of_none) {
+            Some(namespace) => namespace.place,
+            None => excerpt.node.map_or(Place::Node, Place::Netns),
+        };
+        Self {
+            place: Some(place),
+            is_node: true,
+            held: Held {
+                value: self.held.value,
+                shown_by: Some(format!("netns {}", id.inum)),
+                ..Held::default()
+            },
+            ..self
+        }
+    }
+}
+
+/// What is known of the node's own network namespace.
+fn node_netns(excerpt: &Excerpt) -> Option<&Namespace> {
+    namespace(excerpt, Place::Netns(excerpt.node?))
 }
 
 fn namespace(excerpt: &Excerpt, place: Place) -> Option<&Namespace> {

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::{
-    event::{Action, Event, NetnsId},
+    event::{Action, Event, NetnsId, NodeKeys},
     ledger::{Ledger, Limits},
     node::key::Keys,
     output::samples,
@@ -47,6 +47,28 @@ impl Tale {
         self.events.push(event);
     }
 
+    /// The kernel says of its keys that these are shared, and of these that they are one.
+    fn keys(mut self, shared: &[&str], aliases: &[&str]) -> Self {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).into()).collect();
+        let aliases = (!aliases.is_empty()).then(|| names(aliases));
+        self.events[0].trace.keys = Some(Box::new(NodeKeys {
+            shared: names(shared),
+            aliases: aliases.into_iter().collect(),
+        }));
+        self
+    }
+
+    /// What comes next is about the node's own network namespace.
+    fn on_node(mut self, tell: impl FnOnce(Self) -> Self) -> Self {
+        let node = self.events[0].netns.clone();
+        let before = self.events.len();
+        self = tell(self);
+        for event in &mut self.events[before..] {
+            event.netns.clone_from(&node);
+        }
+        self
+    }
+
     fn write(mut self, by: &str, key: &str, old: &str, new: &str) -> Self {
         let mut event = samples::write(new, old, new);
         event.process = Some(Arc::new(Rendered::new(samples::process(300, by))));
@@ -79,8 +101,12 @@ impl Tale {
     fn answer(mut self, key: &str) -> Answer {
         let last = self.events.len() as u64 + 1;
         self.tell(Action::TraceEnd, samples::ended(last));
+        Self::answer_of(&self.events, key)
+    }
+
+    fn answer_of(events: &[Event], key: &str) -> Answer {
         let mut ledger = Ledger::new(Limits::default());
-        for event in &self.events {
+        for event in events {
             ledger.take(event);
         }
         let place = if key.starts_with("net.") {
@@ -215,4 +241,121 @@ fn what_a_new_device_begins_with_is_copied_from_the_default() {
     assert!(unknown.verdict.sentence.ends_with("made net/ipv6/conf/d0."));
     let kernel = unknown.verdict.suspects.last().unwrap();
     assert_eq!(kernel.why, "gave it 77 as net/ipv6/conf/d0 came to be");
+}
+
+const RMEM_MAX: &str = "net.core.rmem_max";
+
+#[test]
+fn a_key_of_the_whole_node_has_the_nodes_history() {
+    let told = Tale::new().keys(&[RMEM_MAX], &[]).on_node(|tale| {
+        let key = RMEM_MAX;
+        tale.write("sysctl", key, "212992", "300000")
+    });
+    let answer = told.answer(RMEM_MAX);
+    let verdict = &answer.verdict;
+    assert_eq!(verdict.word, "sysctl", "{verdict:#?}");
+    assert_eq!(verdict.confidence, Confidence::Observed, "{verdict:#?}");
+    let said = "net.core.rmem_max is 300000 for the whole node, netns 4026532281 too: sysctl[300]";
+    assert!(verdict.sentence.starts_with(said), "{}", verdict.sentence);
+    let mut facts = verdict.evidence.iter().map(|fact| &fact.text);
+    assert!(facts.any(|fact| fact == "net.core.rmem_max is one for the whole node, by the kernel's word"));
+}
+
+#[test]
+fn a_key_that_may_be_the_whole_nodes_is_not_called_the_namespaces() {
+    let told = || Tale::new().on_node(|tale| tale.write("sysctl", RMEM_MAX, "212992", "300000"));
+    let verdict = told().answer(RMEM_MAX).verdict;
+    assert_eq!(verdict.confidence, Confidence::Unknown, "{verdict:#?}");
+    assert!(
+        verdict
+            .sentence
+            .ends_with("or one for the whole node, is not known."),
+        "{}",
+        verdict.sentence
+    );
+    // The kernel says that it is not.
+    let own = told().keys(&[], &[]).answer(RMEM_MAX).verdict;
+    assert_eq!(own.word, "kernel", "{own:#?}");
+    assert_eq!(own.confidence, Confidence::Inferred, "{own:#?}");
+    // It was written there.
+    let written = told().write("sysctl", RMEM_MAX, "1", "2").answer(RMEM_MAX);
+    assert_eq!(written.verdict.confidence, Confidence::Observed);
+    // Each has this one, by the kernel's source.
+    let known = Tale::new().answer("net.ipv4.tcp_syncookies").verdict;
+    assert_eq!(known.word, "kernel", "{known:#?}");
+}
+
+#[test]
+fn a_key_that_a_module_brought_may_be_the_whole_nodes() {
+    const KEY: &str = "net.mpls.ip_ttl_propagate";
+    let keys = [("ip_ttl_propagate", "1")];
+    let loaded = || {
+        let load = |tale: Tale| tale.table(Action::SysctlRegister, "net/mpls", &keys);
+        load(Tale::new().keys(&[], &[]).on_node(load))
+    };
+    let verdict = loaded().answer(KEY).verdict;
+    assert_eq!(verdict.word, "kernel", "{verdict:#?}");
+    assert_eq!(verdict.confidence, Confidence::Observed, "{verdict:#?}");
+    let changed = loaded().on_node(|tale| tale.write("sysctl", KEY, "1", "0"));
+    let verdict = changed.answer(KEY).verdict;
+    assert_eq!(verdict.confidence, Confidence::Unknown, "{verdict:#?}");
+}
+
+#[test]
+fn an_alias_is_known_by_the_kernels_word() {
+    let told = |tale: Tale| {
+        tale.write("sysctl", "net.ipv4.one", "0", "1")
+            .write("tee", "net.ipv4.other", "1", "0")
+            .answer("net.ipv4.one")
+    };
+    let aliases = ["net.ipv4.one", "net.ipv4.other"];
+    let verdict = told(Tale::new().keys(&[], &aliases)).verdict;
+    assert_eq!(verdict.word, "tee", "{verdict:#?}");
+    assert!(verdict.sentence.contains("which is another name of it"));
+    assert_eq!(told(Tale::new().keys(&[], &[])).verdict.word, "sysctl");
+}
+
+#[test]
+fn no_field_that_is_gone_makes_an_answer_stronger() {
+    let tale = Tale::new()
+        .keys(&[RMEM_MAX], &[])
+        .on_node(|tale| tale.write("sysctl", RMEM_MAX, "212992", "300000"));
+    let whole = Tale::answer_of(&tale.events, RMEM_MAX).verdict;
+    let mut events = tale.events;
+    for at in 0..events.len() {
+        let line = serde_json::to_value(&events[at]).unwrap();
+        for path in fields(&line, "") {
+            let mut damaged = line.clone();
+            let (parent, name) = path.rsplit_once('/').unwrap();
+            let parent = damaged.pointer_mut(parent).unwrap();
+            parent.as_object_mut().unwrap().remove(name);
+            let Ok(damaged) = serde_json::from_value(damaged) else {
+                continue;
+            };
+            let kept = std::mem::replace(&mut events[at], damaged);
+            let verdict = Tale::answer_of(&events, RMEM_MAX).verdict;
+            events[at] = kept;
+            assert!(
+                verdict.confidence <= whole.confidence,
+                "{path}: {verdict:#?}"
+            );
+            let is_same = verdict.word == whole.word;
+            assert!(
+                is_same || verdict.confidence == Confidence::Unknown,
+                "{path}: {verdict:#?}"
+            );
+        }
+    }
+}
+
+/// The paths of all fields of an object.
+fn fields(value: &serde_json::Value, path: &str) -> Vec<String> {
+    let object = value.as_object().into_iter().flatten();
+    object
+        .flat_map(|(name, value)| {
+            let path = format!("{path}/{name}");
+            let inner = fields(value, &path);
+            [vec![path], inner].concat()
+        })
+        .collect()
 }

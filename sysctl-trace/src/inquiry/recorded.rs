@@ -80,7 +80,11 @@ pub fn ask(
 
 /// The facts about keys in one place of a ledger.
 pub fn in_ledger(ledger: &Ledger, place: Place, keys: &Keys) -> Inquiry {
-    let excerpt = ledger.excerpt(&[place, Place::Node]);
+    let node = ledger.node().map(Place::Netns);
+    let places = [place, Place::Node]
+        .into_iter()
+        .chain(node.filter(|node| *node != place));
+    let excerpt = ledger.excerpt(&places.collect::<Vec<_>>());
     Inquiry {
         cases: cases(&excerpt, place, keys),
         excerpt: Some(excerpt),
@@ -158,6 +162,7 @@ fn of_netns(
     if Some(id) == account.ledger.node() {
         inquiry.say_on_node(target);
     }
+    inquiry.call_shown_by(target);
     Ok(inquiry)
 }
 
@@ -218,11 +223,14 @@ pub(super) fn cases(excerpt: &Excerpt, place: Place, keys: &Keys) -> Vec<Case> {
     }
     meant.sort_unstable();
     meant.dedup();
-    let case = |key| Case {
-        key,
-        place: Some(place),
-        is_node,
-        held: Held::default(),
+    let case = |key| {
+        let case = Case {
+            key,
+            place: Some(place),
+            is_node,
+            held: Held::default(),
+        };
+        case.where_it_lives(excerpt)
     };
     meant.into_iter().map(case).collect()
 }

@@ -17,6 +17,7 @@ use aya::{
 };
 use rustix::{
     fs::{CWD, Mode, OFlags, PROC_SUPER_MAGIC, openat},
+    io::Errno,
     process::{Resource, Rlimit, getrlimit, setrlimit},
 };
 use sysctl_trace_ebpf::{
@@ -79,9 +80,61 @@ pub enum Error {
     Io(#[from] io::Error),
 }
 
+/// The file of a key, open by path alone.
+#[derive(Debug)]
+pub struct KeyFile {
+    path: PathBuf,
+    file: OwnedFd,
+}
+
+impl KeyFile {
+    /// Opens a file below /proc, as the calling thread's network namespace shows it. `None` where there
+    /// is none, or one of another file system.
+    pub fn open(path: &Path) -> io::Result<Option<Self>> {
+        let flags = OFlags::PATH | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let file = match openat(CWD, path, flags, Mode::empty()) {
+            Ok(file) => file,
+            Err(Errno::NOENT) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let is_of_proc = rustix::fs::fstatfs(&file)?.f_type == PROC_SUPER_MAGIC;
+        Ok(is_of_proc.then(|| Self {
+            path: path.to_owned(),
+            file,
+        }))
+    }
+
+    /// The path that it was opened by.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
 /// Looks at keys, by their files: in the order of the paths. Left out are those that are gone, and
 /// files that are none of a key. `ebpf` is the loaded object, whatever is attached of it.
 pub fn survey(ebpf: &mut Ebpf, facts: &Facts, paths: &[PathBuf]) -> Result<Vec<KeyFacts>, Error> {
+    let program = load(ebpf, facts)?;
+    let room = Room::make();
+    let mut found = Vec::with_capacity(paths.len());
+    for paths in paths.chunks(room.batch) {
+        let open = paths.iter().filter_map(|path| KeyFile::open(path).ok()?);
+        let open: Vec<KeyFile> = open.collect();
+        found.extend(batch(program, &open)?.into_iter().flatten());
+    }
+    Ok(found)
+}
+
+/// Looks at keys whose files are open, in their order. `None` for those that are gone, and files that
+/// are none of a key.
+pub fn look_at(
+    ebpf: &mut Ebpf,
+    facts: &Facts,
+    files: &[KeyFile],
+) -> Result<Vec<Option<KeyFacts>>, Error> {
+    batch(load(ebpf, facts)?, files)
+}
+
+fn load<'e>(ebpf: &'e mut Ebpf, facts: &Facts) -> Result<&'e mut Iter, Error> {
     let program: &mut Iter = ebpf
         .program_mut(PROGRAM)
         .ok_or(Error::NoProgram)?
@@ -90,25 +143,15 @@ pub fn survey(ebpf: &mut Ebpf, facts: &Facts, paths: &[PathBuf]) -> Result<Vec<K
         let target = SURVEY_TARGET.trim_start_matches("bpf_iter_");
         program.load(target, &facts.btf()?)?;
     }
-    let room = Room::make();
-    let mut found = Vec::with_capacity(paths.len());
-    for paths in paths.chunks(room.batch) {
-        found.extend(batch(program, paths)?);
-    }
-    Ok(found)
+    Ok(program)
 }
 
-fn batch(program: &mut Iter, paths: &[PathBuf]) -> Result<Vec<KeyFacts>, Error> {
-    // By descriptor, with the place among the paths.
-    let open: HashMap<u32, (usize, OwnedFd)> = paths
+fn batch(program: &mut Iter, files: &[KeyFile]) -> Result<Vec<Option<KeyFacts>>, Error> {
+    let places: HashMap<u32, usize> = files
         .iter()
         .enumerate()
-        .filter_map(|(place, path)| {
-            let file = key_file(path)?;
-            Some((file.as_raw_fd().cast_unsigned(), (place, file)))
-        })
+        .map(|(place, key)| (key.file.as_raw_fd().cast_unsigned(), place))
         .collect();
-
     let link = program.attach()?;
     let mut answers = Vec::new();
     program
@@ -118,23 +161,13 @@ fn batch(program: &mut Iter, paths: &[PathBuf]) -> Result<Vec<KeyFacts>, Error> 
     let (answers, _) =
         <[KeyMemory]>::ref_from_prefix_with_elems(&answers, answers.len() / size_of::<KeyMemory>())
             .map_err(|_| io::Error::other("its answer is none that this program understands"))?;
-    let mut found: Vec<(usize, KeyFacts)> = answers
-        .iter()
-        .filter_map(|memory| {
-            let (place, _) = open.get(&memory.fd)?;
-            Some((*place, facts_of(memory, &paths[*place])))
-        })
-        .collect();
-    found.sort_unstable_by_key(|(place, _)| *place);
-    Ok(found.into_iter().map(|(_, facts)| facts).collect())
-}
-
-/// Opens a file below /proc by path alone.
-fn key_file(path: &Path) -> Option<OwnedFd> {
-    let flags = OFlags::PATH | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    let file = openat(CWD, path, flags, Mode::empty()).ok()?;
-    let system = rustix::fs::fstatfs(&file).ok()?;
-    (system.f_type == PROC_SUPER_MAGIC).then_some(file)
+    let mut found = vec![None; files.len()];
+    for memory in answers {
+        if let Some(place) = places.get(&memory.fd) {
+            found[*place] = Some(facts_of(memory, files[*place].path()));
+        }
+    }
+    Ok(found)
 }
 
 fn facts_of(memory: &KeyMemory, path: &Path) -> KeyFacts {
@@ -159,14 +192,15 @@ fn facts_of(memory: &KeyMemory, path: &Path) -> KeyFacts {
 }
 
 /// Room for many open files, for a while.
-struct Room {
+#[derive(Debug)]
+pub struct Room {
     before: Rlimit,
     batch: usize,
 }
 
 impl Room {
-    /// Raises the limit of open files as far as it goes.
-    fn make() -> Self {
+    /// Raises the limit of open files as far as it goes, until this is dropped.
+    pub fn make() -> Self {
         let before = getrlimit(Resource::Nofile);
         let wanted = Rlimit {
             current: before.maximum,

@@ -22,7 +22,7 @@ const SESSIONS_MAX: usize = 64;
 /// What was watched.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Window {
-    sessions: Vec<Session>,
+    pub(super) sessions: Vec<Session>,
     /// A tracer hands over its events itself: nothing is missing but what it tells of.
     is_live: bool,
     /// The latest that was seen, or up to which a tracer vouches for all.

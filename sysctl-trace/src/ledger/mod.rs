@@ -14,6 +14,7 @@ mod namespace;
 pub mod reach;
 mod room;
 mod session;
+mod sharing;
 mod table;
 
 use std::{
@@ -29,6 +30,7 @@ pub use flaw::{Defect, Flaw, Hidden, Kind, can_hide, defect, is_usable, may_be_b
 pub use history::{Author, Drift, Entry, Final, History, Initial, Memory, Write, is_same};
 pub use namespace::{Creation, Namespace};
 pub use reach::{Effect, Through};
+pub use sharing::Sharing;
 pub use table::Table;
 
 use crate::{

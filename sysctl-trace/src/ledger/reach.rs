@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
-use super::{Drift, Entry, History, Memory, Namespace, Write};
+use super::{Drift, Entry, History, Memory, Namespace, Window, Write};
 
 /// What a write to one key does to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -173,6 +173,18 @@ pub fn template(key: &str) -> Option<String> {
     let (device, name) = device(key, folder)?;
     let is_one = !["all", "default"].contains(&device);
     is_one.then(|| format!("{folder}default.{name}"))
+}
+
+/// Whether a key is a device's, or stands for all or new ones: each network namespace has its own. But
+/// what the neighbour tables have for new devices is one for the whole node.
+pub fn is_of_device(key: &str) -> bool {
+    let folder = DEVICE_FOLDERS
+        .into_iter()
+        .find(|folder| key.starts_with(folder));
+    folder.is_some_and(|folder| {
+        let is_default = device(key, folder).is_some_and(|(device, _)| device == "default");
+        folder.ends_with(".conf.") || !is_default
+    })
 }
 
 /// What a write to `written` does to `reached`; nothing for the same key.
@@ -370,6 +382,7 @@ fn of_neighbours(written: &str, reached: &str) -> Option<Rule> {
 /// What is known of a namespace for a question about one of its keys: the present life of the key, with
 /// the writes that came through others. `held`: what is there now.
 pub fn as_asked<'a>(
+    window: &Window,
     namespace: &'a Namespace,
     key: &str,
     held: Option<&SmolStr>,
@@ -381,7 +394,14 @@ pub fn as_asked<'a>(
     let through: Vec<_> = namespace
         .keys
         .iter()
-        .filter_map(|(written, history)| Some((written, history, rule(written, key)?)))
+        .filter_map(|(written, history)| {
+            let is_alias = window.aliases(key).any(|alias| alias == written);
+            let rule = match is_alias {
+                true => Some(Rule::always(Effect::Same)),
+                false => rule(written, key),
+            };
+            Some((written, history, rule?))
+        })
         .collect();
     if born.is_none() && through.is_empty() {
         return Cow::Borrowed(namespace);

@@ -58,6 +58,9 @@ pub(super) struct Start {
     pub(super) filters: Option<BTreeMap<String, Vec<String>>>,
     /// Keys below `net.` that are one for the whole node, where that is told.
     shared: Option<Vec<SmolStr>>,
+    /// Keys that are names of the same value, as far as that is told.
+    #[serde(default)]
+    aliases: Vec<Vec<SmolStr>>,
     watched: Vec<Action>,
 }
 
@@ -376,6 +379,11 @@ impl Session {
         Some(shared.iter().any(|one| one == key))
     }
 
+    /// Keys that are names of the same value, each group a list, as far as the stream tells.
+    pub(super) fn aliases(&self) -> &[Vec<SmolStr>] {
+        self.start.as_ref().map_or(&[], |start| &start.aliases)
+    }
+
     /// Lines that are missing. They may have told of loss, which was shortly before.
     fn holes(&self, flaws: &mut Vec<Flaw>) {
         let mut hole = |from_ns: u64, to_ns: u64, count: u64| {
@@ -445,6 +453,11 @@ impl Start {
             at: *at,
             filters: is_told.then(|| trace.filters.clone()),
             shared: trace.keys.as_ref().map(|keys| keys.shared.clone()),
+            aliases: trace
+                .keys
+                .as_ref()
+                .map(|keys| keys.aliases.clone())
+                .unwrap_or_default(),
             watched: trace.watched.clone(),
         }
     }
@@ -470,6 +483,10 @@ impl Start {
                 .clone()
                 .filter(|_| self.filters == other.filters),
             shared: self.shared.clone().filter(|_| self.shared == other.shared),
+            aliases: match self.aliases == other.aliases {
+                true => self.aliases.clone(),
+                false => Vec::new(),
+            },
             watched: watched.copied().collect(),
         }
     }

@@ -8,6 +8,7 @@ pub mod enter;
 pub mod fresh;
 pub mod key;
 pub mod owner;
+pub mod shared;
 pub mod values;
 
 use std::{collections::BTreeMap, fmt, fs::File, io};

@@ -44,6 +44,10 @@ fn shortened(event: &Event, budget: usize) -> Event {
         names: &mut event.trace.truncated,
         budget,
     };
+    // Without all of them it would say of some that they are none.
+    if event.trace.keys.take().is_some() {
+        cuts.name("trace.keys");
+    }
     if let Some(sysctl) = &mut event.sysctl {
         for (name, text) in [
             ("sysctl.requested", &mut sysctl.requested),

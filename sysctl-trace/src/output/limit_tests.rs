@@ -156,3 +156,23 @@ fn characters_take_what_serde_takes() {
         assert_eq!(json_len(char), json.len() - 2, "{char:?}");
     }
 }
+
+#[test]
+fn keys_that_do_not_fit_are_left_out_and_named() {
+    let with = |count: usize| {
+        let mut event = samples::started();
+        let shared = (0..count).map(|at| format!("net.core.key_{at:03}").into());
+        event.trace.keys = Some(Box::new(crate::event::NodeKeys {
+            shared: shared.collect(),
+            aliases: Vec::new(),
+        }));
+        parsed(&event)
+    };
+    let whole = with(200);
+    let shared = whole["trace"]["keys"]["shared"].as_array().unwrap();
+    assert_eq!(shared.len(), 200);
+    assert_eq!(whole["trace"]["truncated"], serde_json::json!([]));
+    let cut = with(500);
+    assert!(cut["trace"]["keys"].is_null(), "{cut}");
+    assert_eq!(cut["trace"]["truncated"], serde_json::json!(["trace.keys"]));
+}

@@ -565,6 +565,6 @@ fn lives_of_the_nodes_keys_are_read() {
     let account = ask(&lines, &OF_NODE).unwrap();
     let node = account.ledger.namespace(Place::Netns(NODE)).unwrap();
     let key = "net.ipv4.conf.eth0/100.rp_filter";
-    let known = crate::ledger::reach::as_asked(node, key, None);
+    let known = crate::ledger::reach::as_asked(account.ledger.window(), node, key, None);
     assert!(known.created.is_some(), "{known:?}");
 }

@@ -364,6 +364,7 @@ fn verdict(ledger: &Ledger, place: NetnsId) -> Told {
             window: ledger.window(),
             namespace: ledger.namespace(Place::Netns(place)),
             node: ledger.namespace(Place::Node),
+            node_netns: None,
         }),
         held: Held::default(),
     };

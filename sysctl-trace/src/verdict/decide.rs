@@ -5,6 +5,7 @@ use smol_str::SmolStr;
 use super::{
     Asked, Cause, Confidence, Facts, Reason, Seen, Writer,
     keys::{Origin, is_of_other_namespace, origin},
+    sharing::is_perhaps_shared,
 };
 use crate::{
     event::{Component, Container, NetnsId, Requester, Sureness},
@@ -167,6 +168,9 @@ pub(super) fn decide<'a>(facts: &'a Facts<'_>) -> Decision<'a> {
 fn by_ledger<'a>(facts: &'a Facts<'_>, seen: &'a Seen<'_>) -> Option<Decision<'a>> {
     let namespace = seen.namespace?;
     let history = namespace.keys.get(facts.key);
+    if is_perhaps_shared(facts, seen, namespace) {
+        return Some(Decision::unknown(Root::Undecided, Reason::OwnOrShared));
+    }
     let basis = basis(facts.key, namespace, history)?;
     let proven = prove(facts.key, seen, namespace, basis.since_ns);
     let value = facts.value();

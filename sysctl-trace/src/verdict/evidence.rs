@@ -60,6 +60,13 @@ pub(super) fn list(facts: &Facts<'_>, decision: &Decision<'_>) -> Vec<Evidence> 
     if let Some(guest) = &facts.held.on_node {
         list.push(Evidence::from(on_node(guest)));
     }
+    if facts.held.shown_by.is_some() {
+        let text = format!(
+            "{} is one for the whole node, by the kernel's word",
+            facts.key
+        );
+        list.push(text.into());
+    }
     if let Some(seen) = &facts.seen {
         of_ledger(facts, seen, &mut list);
     } else {

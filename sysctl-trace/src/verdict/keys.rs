@@ -78,6 +78,27 @@ pub fn origin(key: &str) -> Origin {
     Origin::Unknown
 }
 
+/// Keys that are one for the whole node on some of these kernels, though most of their families are not.
+const NOT_EVERYWHERE: [&str; 10] = [
+    "net.core.optmem_max",
+    "net.ipv4.icmp_msgs_burst",
+    "net.ipv4.icmp_msgs_per_sec",
+    "net.ipv4.ipfrag_secret_interval",
+    "net.ipv4.tcp_allowed_congestion_control",
+    "net.ipv4.tcp_challenge_ack_limit",
+    "net.ipv4.tcp_low_latency",
+    "net.sctp.sctp_mem",
+    "net.sctp.sctp_rmem",
+    "net.sctp.sctp_wmem",
+];
+
+/// Whether each network namespace has a key of its own, on all of these kernels. Of most keys that is
+/// not known here: the kernel is asked.
+pub(super) fn is_of_each_netns(key: &str) -> bool {
+    let is_known = origin(key) != Origin::Unknown || key.starts_with("net.ipv4.ip_");
+    is_known && !NOT_EVERYWHERE.contains(&key)
+}
+
 /// Keys that belong to a namespace of another kind (ipc, uts, user, pid): events do not tell which, so
 /// nothing can be said of them.
 pub fn is_of_other_namespace(key: &str) -> bool {

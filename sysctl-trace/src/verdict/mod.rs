@@ -10,6 +10,7 @@ mod decide;
 mod evidence;
 pub mod helper;
 pub mod keys;
+mod sharing;
 mod specification;
 mod suspects;
 mod words;
@@ -53,6 +54,8 @@ pub struct Seen<'a> {
     pub namespace: Option<&'a Namespace>,
     /// What is known of the keys of the whole node; absent where nothing is.
     pub node: Option<&'a Namespace>,
+    /// What is known of the node's own network namespace; absent where nothing is.
+    pub node_netns: Option<&'a Namespace>,
 }
 
 /// What the node holds now.
@@ -74,6 +77,8 @@ pub struct Held {
     pub owner: Option<Arc<Rendered<Owner>>>,
     /// Who was asked about, where that uses the node's own network namespace: `pod shop/web`.
     pub on_node: Option<String>,
+    /// The namespace that was asked about, where the key is one for the whole node: `netns 4026532281`.
+    pub shown_by: Option<String>,
 }
 
 /// What the files of the container, or of the node, ask for.
@@ -215,6 +220,8 @@ pub enum Reason {
     NoValue,
     /// The key belongs to a namespace of another kind.
     OtherNamespace,
+    /// Whether each network namespace has its own, or it is one for the whole node, is not known.
+    OwnOrShared,
 }
 
 impl Verdict {

@@ -15,6 +15,7 @@ pub(super) fn verdict_of(ledger: &Ledger, held: Held) -> Verdict {
             window: ledger.window(),
             namespace: ledger.namespace(Place::Netns(WEB)),
             node: ledger.namespace(Place::Node),
+            node_netns: None,
         }),
         held,
     })
@@ -443,6 +444,7 @@ fn programs_of_namespaces_that_were_passed_over_hide_no_write_of_a_real_pod() {
             window: ledger.window(),
             namespace: ledger.namespace(place),
             node: ledger.namespace(Place::Node),
+            node_netns: None,
         }),
         held: Held::default(),
     });

@@ -131,6 +131,7 @@ fn verdict(events: &[Event], value: Option<&SmolStr>) -> Verdict {
             window: ledger.window(),
             namespace: ledger.namespace(Place::Netns(SAME)),
             node: ledger.namespace(Place::Node),
+            node_netns: None,
         }),
         held: Held {
             value: value.cloned(),

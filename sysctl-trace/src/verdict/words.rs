@@ -50,6 +50,9 @@ fn as_of(decision: &Decision<'_>) -> String {
 }
 
 fn within(facts: &Facts<'_>, place: &str) -> String {
+    if let Some(shown_by) = &facts.held.shown_by {
+        return format!("for the whole node, {shown_by} too");
+    }
     if facts.is_node {
         match &facts.held.on_node {
             Some(guest) => format!("on the node, whose network namespace {guest} uses"),
@@ -163,7 +166,8 @@ fn likely(decision: &Decision<'_>, text: String) -> String {
             Reason::OtherThanRequested
             | Reason::ValueDiffers
             | Reason::NoValue
-            | Reason::OtherNamespace,
+            | Reason::OtherNamespace
+            | Reason::OwnOrShared,
         ) => "most likely",
     };
     format!("{text} ({but})")
@@ -173,6 +177,9 @@ fn undecided(decision: &Decision<'_>) -> &'static str {
     match decision.reason {
         Some(Reason::OtherNamespace) => {
             "it belongs to a namespace of another kind, which is not traced"
+        }
+        Some(Reason::OwnOrShared) => {
+            "whether it is the namespace's own, or one for the whole node, is not known"
         }
         Some(Reason::Filtered) => "filters kept writes out of the recording",
         Some(Reason::Unusable) => "an event since is not whole, so it can't be said who set it",
@@ -250,6 +257,7 @@ pub(super) fn would_settle(facts: &Facts<'_>, decision: &Decision<'_>) -> Option
             "look for what changes keys without writing them: netlink, a module, another key"
         }
         Reason::OtherNamespace => "nothing in this tool",
+        Reason::OwnOrShared => "ask for the same key of the node, too: `sysctl-trace why node KEY`",
     };
     Some(text.to_owned())
 }

@@ -97,10 +97,13 @@ impl Question {
 /// Runs the case.
 pub fn run(_: &Context) -> Result<()> {
     shell("insmod /modules/dummy.ko numdummies=0")?;
+    let writable = writable_in_a_new_namespace()?;
     let elsewhere = Elsewhere::new()?;
     let watch = Watch::start(&["--socket"])?;
+    let later = Elsewhere::new()?;
     let mut questions = reach()?;
     questions.extend(lives(&elsewhere)?);
+    questions.push(shared(&later)?);
     questions.extend(modules(&elsewhere)?);
     let failed: Vec<String> = questions
         .iter()
@@ -129,14 +132,7 @@ pub fn run(_: &Context) -> Result<()> {
         shell(line)?;
     }
     let bytes = fs::read(Watch::file())?;
-    let watched = trace::parse(&bytes).0.into_iter().next();
-    let watched = watched.context("a line")?.trace.watched;
-    for action in [Action::SysctlRegister, Action::SysctlUnregister] {
-        ensure!(
-            watched.contains(&action),
-            "{action:?} is not in {watched:?}"
-        );
-    }
+    check_start(trace::parse(&bytes).0.first().context("a line")?, &writable)?;
     let (events, wrong) = trace::read(Path::new(Watch::file()))?;
     ensure!(wrong.is_empty(), "the stream: {}", wrong.join("; "));
     check_stream(&events, elsewhere.inum()?)
@@ -155,7 +151,7 @@ fn reach() -> Result<Vec<Question>> {
     shell("sysctl -w vm.dirty_ratio=17")?;
     shell("echo 104857600 | tee /proc/sys/vm/dirty_bytes")?;
     let by_tee =
-        |key, value, through| Question::of_node(key, &[value, "tee[", through], &["sysctl["]);
+        |key, value, through| Question::of_node(key, &[value, "tee[", through], &["sysctl"]);
     Ok(vec![
         by_tee(
             "net.ipv6.conf.d0.disable_ipv6",
@@ -199,7 +195,7 @@ fn lives(elsewhere: &Elsewhere) -> Result<Vec<Question>> {
                     "what it came to be with",
                     &format!("made net/{family}/conf/{device}"),
                 ],
-                &["sysctl["],
+                &["sysctl"],
             )
         };
         [question("ipv6", "accept_ra"), question("ipv6", "hop_limit")]
@@ -219,6 +215,17 @@ fn lives(elsewhere: &Elsewhere) -> Result<Vec<Question>> {
     Ok(questions)
 }
 
+/// A key that is one for the whole node, asked about in a namespace that was made before it was written.
+fn shared(later: &Elsewhere) -> Result<Question> {
+    shell("sysctl -w net.core.rmem_max=250000")?;
+    shell("echo 300000 | tee /proc/sys/net/core/rmem_max")?;
+    let says = ["is 300000 for the whole node", " too", "tee[", " wrote it"];
+    Ok(Question {
+        evidence: vec!["net.core.rmem_max is one for the whole node, by the kernel's word"],
+        ..Question::of(&later.inum()?.to_string(), "net.core.rmem_max", &says, &[])
+    })
+}
+
 /// Modules that are loaded while it is traced, one of them for the second time.
 fn modules(elsewhere: &Elsewhere) -> Result<Vec<Question>> {
     shell("insmod /modules/md-mod.ko")?;
@@ -229,7 +236,7 @@ fn modules(elsewhere: &Elsewhere) -> Result<Vec<Question>> {
     shell("insmod /modules/mpls_router.ko")?;
     let by_insmod = |target: &str, key: &str, value: &str, folder: &str| {
         let says = [value, "what it came to be with", "insmod[", folder];
-        Question::of(target, key, &says, &["sysctl["])
+        Question::of(target, key, &says, &["sysctl"])
     };
     let inum = elsewhere.inum()?.to_string();
     let ttl = "net.mpls.ip_ttl_propagate";
@@ -245,7 +252,83 @@ fn modules(elsewhere: &Elsewhere) -> Result<Vec<Question>> {
     ])
 }
 
+/// The keys below net/ that a new network namespace lets its root write, dotted.
+fn writable_in_a_new_namespace() -> Result<Vec<String>> {
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", "cd /proc/sys; find net -type f -perm /222"]);
+    // SAFETY: a system call, and nothing else.
+    unsafe { command.pre_exec(|| Ok(unshare(CloneFlags::CLONE_NEWNET)?)) };
+    let output = command.output()?;
+    let paths = String::from_utf8(output.stdout)?;
+    ensure!(paths.contains("net/core/somaxconn\n"), "{paths}");
+    Ok(paths.lines().map(|path| path.replace('/', ".")).collect())
+}
+
+/// What the stream says of the kernel's keys, and of what is watched.
+fn check_start(start: &Event, writable: &[String]) -> Result<()> {
+    let watched = &start.trace.watched;
+    for action in [Action::SysctlRegister, Action::SysctlUnregister] {
+        ensure!(
+            watched.contains(&action),
+            "{action:?} is not in {watched:?}"
+        );
+    }
+    let keys = start.trace.keys.as_ref();
+    let keys = keys.with_context(|| format!("no keys in {start:?}"))?;
+    let is_shared = |key: &str| keys.shared.iter().any(|shared| shared == key);
+    for key in [
+        "net.core.rmem_max",
+        "net.core.netdev_max_backlog",
+        "net.ipv4.tcp_mem",
+    ] {
+        ensure!(is_shared(key), "{key} is not in {keys:?}");
+    }
+    for key in [
+        "net.core.somaxconn",
+        "net.ipv4.ip_forward",
+        "net.ipv4.ip_local_port_range",
+        "net.ipv4.tcp_rmem",
+        "net.ipv4.conf.all.forwarding",
+        "net.ipv4.conf.default.rp_filter",
+        "net.ipv6.conf.all.disable_ipv6",
+        "net.unix.max_dgram_qlen",
+    ] {
+        ensure!(!is_shared(key), "{key} is in {keys:?}");
+    }
+    // A write there would not be in the node's history.
+    let open = keys.shared.iter().find(|key| writable.contains(key));
+    ensure!(open.is_none(), "{open:?} can be written in each namespace");
+    let forwarding = ["net.ipv4.conf.all.forwarding", "net.ipv4.ip_forward"];
+    ensure!(
+        keys.aliases.iter().any(|group| *group == forwarding),
+        "{keys:?}"
+    );
+    // Shown in other units, they are not the same text.
+    let is_of_time = |name: &String| name.contains("base_reachable_time");
+    ensure!(!keys.aliases.iter().flatten().any(is_of_time), "{keys:?}");
+    eprintln!("{} shared, the same: {:?}", keys.shared.len(), keys.aliases);
+    Ok(())
+}
+
+/// The namespace that the tracer compares with is nobody's business.
+fn check_ends(events: &[Event]) -> Result<()> {
+    let of = |action| {
+        let is_it = move |event: &&Event| event.event.action == action;
+        events.iter().filter(is_it)
+    };
+    let id = |event: &Event| {
+        let netns = event.netns.as_ref()?;
+        Some((netns.inum?, netns.cookie.clone()))
+    };
+    for end in of(Action::NetnsDestroy) {
+        let mut made = of(Action::NetnsCreate);
+        ensure!(made.any(|made| id(made) == id(end)), "{end:?}");
+    }
+    Ok(())
+}
+
 fn check_stream(events: &[Event], elsewhere: u64) -> Result<()> {
+    check_ends(events)?;
     let of = |action, folder: &str| -> Vec<&Event> {
         let is_it = |event: &&Event| {
             let table = event.table.as_ref();
@@ -264,7 +347,7 @@ fn check_stream(events: &[Event], elsewhere: u64) -> Result<()> {
         (began, "net/ipv6/conf/k4", 2, "ip"),
         (began, "dev/raid", 2, "insmod"),
         (ended, "dev/raid", 1, "rmmod"),
-        (began, "net/mpls", 2, "insmod"),
+        (began, "net/mpls", 3, "insmod"),
     ] {
         let found = of(action, folder);
         ensure!(found.len() == count, "{folder}: {found:#?}");
