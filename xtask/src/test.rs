@@ -1,5 +1,5 @@
-//! `test`: every test there is. Host tests first, then the guest cases on each kernel, then the
-//! scenarios in each user land.
+//! `test`: every test there is. Host tests first, then the guest cases on each kernel and the
+//! scenarios in each user land, side by side.
 
 mod diff;
 mod golden;
@@ -8,6 +8,8 @@ mod host;
 mod results;
 
 use std::{
+    cmp::Reverse,
+    collections::BTreeMap,
     fmt::Display,
     panic::resume_unwind,
     process::{Command, ExitCode},
@@ -16,7 +18,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use sysctl_trace_tests::protocol::{CaseInfo, Listing, ScenarioInfo};
+use sysctl_trace_tests::protocol::Listing;
 
 use crate::{
     build::{self, Artefacts},
@@ -28,6 +30,7 @@ use crate::{
         userland,
     },
 };
+use guests::Batch;
 use results::{OnKernel, Results};
 
 /// Run the host's tests, the guest cases on every kernel, and the scenarios in every user land
@@ -88,29 +91,33 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     if everything {
         results.host = host::run()?;
     }
-    let parts = Parts::gather(artefacts)?;
+    let (with, without): (Vec<Wanted>, Vec<Wanted>) =
+        wanted.iter().copied().partition(userland::has_one);
+    if !args.scenarios.is_empty() && !args.kernels.is_empty() {
+        ensure!(
+            without.is_empty(),
+            "kernel {} has no user land for scenarios",
+            without.first().map_or("", |kernel| kernel.label)
+        );
+    }
+    let mut batches = Vec::new();
     if !cases.is_empty() {
-        for kernel in &wanted {
-            let cases: Vec<&CaseInfo> = cases
-                .iter()
-                .filter(|case| case.is_for(kernel.label))
-                .collect();
-            let on_kernel = guests::run_cases(&parts, kernel, &cases)?;
-            results.kernels.push(on_kernel);
-        }
+        batches.extend(wanted.iter().map(|kernel| {
+            let cases = cases.iter().filter(|case| case.is_for(kernel.label));
+            Batch::Cases(kernel, cases.collect())
+        }));
     }
     if !scenarios.is_empty() {
-        let scenarios: Vec<&ScenarioInfo> = scenarios.iter().collect();
-        let (with, without): (Vec<Wanted>, Vec<Wanted>) =
-            wanted.into_iter().partition(userland::has_one);
-        if !args.scenarios.is_empty() && !args.kernels.is_empty() {
-            ensure!(
-                without.is_empty(),
-                "kernel {} has no user land for scenarios",
-                without.first().map_or("", |kernel| kernel.label)
-            );
+        let of_kernel = |kernel| Batch::of_scenarios(kernel, &scenarios);
+        batches.extend(with.iter().flat_map(of_kernel));
+    }
+    for (batch, on_kernel) in run_batches(&Parts::gather(artefacts)?, batches)? {
+        match batch {
+            Batch::Cases(..) => results.add_cases(on_kernel),
+            Batch::Scenarios(kernel, ..) => {
+                results.add_scenarios(on_kernel, &scenarios, kernel.suite)
+            }
         }
-        results.userlands = in_userlands(&parts, &with, &scenarios)?;
     }
     println!("{results}");
     Ok(if results.all_passed() {
@@ -120,40 +127,34 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     })
 }
 
-/// Runs the scenarios in the kernels' user lands, as many at a time as there are processors: under
-/// emulation each guest keeps one busy.
-fn in_userlands(
-    parts: &Parts,
-    kernels: &[Wanted],
-    scenarios: &[&ScenarioInfo],
-) -> Result<Vec<OnKernel>> {
-    let processors = thread::available_parallelism().map_or(1, usize::from);
+/// Runs the batches and returns the results in the batches' order. As many guests run at a time as
+/// there are processors, since under emulation each guest keeps one busy; the longest batches begin.
+fn run_batches<'a>(parts: &Parts, batches: Vec<Batch<'a>>) -> Result<Vec<(Batch<'a>, OnKernel)>> {
+    let mut queue: Vec<usize> = (0..batches.len()).collect();
+    queue.sort_by_key(|index| Reverse(batches[*index].deadline()));
     let next = AtomicUsize::new(0);
     let work = || {
         let mut done = Vec::new();
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(kernel) = kernels.get(index) else {
-                return anyhow::Ok(done);
-            };
-            done.push((index, guests::run_scenarios(parts, kernel, scenarios)?));
+        while let Some(&index) = queue.get(next.fetch_add(1, Ordering::Relaxed)) {
+            done.push((index, batches[index].run(parts)?));
         }
+        anyhow::Ok(done)
     };
-    let mut all = Vec::new();
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    let mut done = BTreeMap::new();
     thread::scope(|scope| {
-        let workers: Vec<_> = (0..processors.min(kernels.len()))
+        let workers: Vec<_> = (0..processors.min(batches.len()))
             .map(|_| scope.spawn(work))
             .collect();
         for worker in workers {
             match worker.join() {
-                Ok(done) => all.extend(done?),
+                Ok(these) => done.extend(these?),
                 Err(panic) => resume_unwind(panic),
             }
         }
         anyhow::Ok(())
     })?;
-    all.sort_by_key(|(index, _)| *index);
-    Ok(all.into_iter().map(|(_, on_kernel)| on_kernel).collect())
+    Ok(batches.into_iter().zip(done.into_values()).collect())
 }
 
 /// The guest program is static and lists what it can run on the host as well.

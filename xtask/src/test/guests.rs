@@ -1,7 +1,7 @@
 //! The guest cases and the scenarios on one kernel.
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     fmt::Write as _,
     time::{Duration, Instant},
 };
@@ -65,77 +65,97 @@ struct Ground<'a> {
     action: &'a dyn Fn(usize) -> Action,
 }
 
-/// Runs the cases. Each gets a result, whatever becomes of the guest.
-pub fn run_cases(parts: &Parts, wanted: &Wanted, cases: &[&CaseInfo]) -> Result<OnKernel> {
-    let jobs: Vec<Job> = cases.iter().map(|case| case.into()).collect();
-    let kernel = match kernels::obtain(wanted) {
-        Ok(kernel) => kernel,
-        Err(error) => return Ok(all_failed(wanted, &jobs, &error)),
-    };
-    let names = |from: usize| cases[from..].iter().map(|case| case.name.clone());
-    let ground = Ground {
-        parts,
-        kernel: &kernel,
-        userland: None,
-        action: &|from| Action::Cases(names(from).collect()),
-    };
-    Ok(OnKernel {
-        title: short(&kernel.release),
-        results: ground.run(&jobs)?,
-        lacking: Vec::new(),
-    })
+/// What one guest runs, if nothing goes wrong.
+#[derive(Debug)]
+pub enum Batch<'a> {
+    /// Guest cases, without a user land.
+    Cases(&'a Wanted, Vec<&'a CaseInfo>),
+    /// Scenarios that want the user land booted in the same way.
+    Scenarios(&'a Wanted, Flavour, Vec<&'a ScenarioInfo>),
 }
 
-/// Runs the scenarios in the kernel's user land, with a boot for each flavour. Each gets a result,
-/// or is lacking.
-pub fn run_scenarios(
-    parts: &Parts,
-    wanted: &Wanted,
-    scenarios: &[&ScenarioInfo],
-) -> Result<OnKernel> {
-    let (mut there, mut lacking) = (Vec::new(), Vec::new());
-    for scenario in scenarios {
-        match scenario.lacking_in(wanted.suite) {
-            Some(what) => lacking.push((scenario.title(), what.to_owned())),
-            None => there.push(*scenario),
-        }
-    }
-    let obtained =
-        kernels::obtain(wanted).and_then(|kernel| Ok((userland::obtain(wanted, &kernel)?, kernel)));
-    let (userland, kernel) = match obtained {
-        Ok(obtained) => obtained,
-        Err(error) => {
-            let jobs: Vec<Job> = there.iter().map(|scenario| scenario.into()).collect();
-            return Ok(OnKernel {
-                title: format!("{} {}", wanted.suite, wanted.label),
-                lacking,
-                ..all_failed(wanted, &jobs, &error)
-            });
-        }
-    };
-    let mut on_kernel = OnKernel {
-        title: format!("{} {}", wanted.suite, short(&kernel.release)),
-        results: Vec::new(),
-        lacking,
-    };
-    let flavours: BTreeSet<Flavour> = there.iter().map(|scenario| scenario.flavour).collect();
-    for flavour in flavours {
-        let these: Vec<&ScenarioInfo> = there
+impl<'a> Batch<'a> {
+    /// The scenarios that can run in the kernel's user land, one batch for each way to boot; an empty
+    /// batch where none can.
+    pub fn of_scenarios(wanted: &'a Wanted, scenarios: &'a [ScenarioInfo]) -> Vec<Self> {
+        let mut by_flavour = BTreeMap::<Flavour, Vec<&ScenarioInfo>>::new();
+        for scenario in scenarios
             .iter()
-            .copied()
-            .filter(|scenario| scenario.flavour == flavour)
-            .collect();
-        let jobs: Vec<Job> = these.iter().map(|scenario| scenario.into()).collect();
-        let numbers = |from: usize| these[from..].iter().map(|scenario| scenario.number);
-        let ground = Ground {
-            parts,
-            kernel: &kernel,
-            userland: Some((&userland, flavour)),
-            action: &|from| Action::Scenarios(numbers(from).collect()),
-        };
-        on_kernel.results.extend(ground.run(&jobs)?);
+            .filter(|scenario| scenario.lacking_in(wanted.suite).is_none())
+        {
+            by_flavour
+                .entry(scenario.flavour)
+                .or_default()
+                .push(scenario);
+        }
+        if by_flavour.is_empty() {
+            by_flavour.insert(Flavour::Unified, Vec::new());
+        }
+        by_flavour
+            .into_iter()
+            .map(|(flavour, scenarios)| Batch::Scenarios(wanted, flavour, scenarios))
+            .collect()
     }
-    Ok(on_kernel)
+
+    /// How long it may take, without the boot.
+    pub fn deadline(&self) -> Duration {
+        self.jobs().iter().map(|job| job.deadline).sum()
+    }
+
+    fn jobs(&self) -> Vec<Job> {
+        match self {
+            Self::Cases(_, cases) => cases.iter().map(|case| case.into()).collect(),
+            Self::Scenarios(_, _, scenarios) => scenarios.iter().map(Job::from).collect(),
+        }
+    }
+
+    /// Runs it. Each case and scenario gets a result, whatever becomes of the guest.
+    pub fn run(&self, parts: &Parts) -> Result<OnKernel> {
+        let jobs = self.jobs();
+        match self {
+            Self::Cases(wanted, cases) => {
+                let kernel = match kernels::obtain(wanted) {
+                    Ok(kernel) => kernel,
+                    Err(error) => return Ok(all_failed(wanted.label.to_owned(), &jobs, &error)),
+                };
+                let names = |from: usize| cases[from..].iter().map(|case| case.name.clone());
+                let ground = Ground {
+                    parts,
+                    kernel: &kernel,
+                    userland: None,
+                    action: &|from| Action::Cases(names(from).collect()),
+                };
+                Ok(OnKernel {
+                    title: short(&kernel.release),
+                    results: ground.run(&jobs)?,
+                    lacking: Vec::new(),
+                })
+            }
+            Self::Scenarios(wanted, flavour, scenarios) => {
+                let obtained = kernels::obtain(wanted)
+                    .and_then(|kernel| Ok((userland::obtain(wanted, &kernel)?, kernel)));
+                let (userland, kernel) = match obtained {
+                    Ok(obtained) => obtained,
+                    Err(error) => {
+                        let title = format!("{} {}", wanted.suite, wanted.label);
+                        return Ok(all_failed(title, &jobs, &error));
+                    }
+                };
+                let numbers = |from: usize| scenarios[from..].iter().map(|one| one.number);
+                let ground = Ground {
+                    parts,
+                    kernel: &kernel,
+                    userland: Some((&userland, *flavour)),
+                    action: &|from| Action::Scenarios(numbers(from).collect()),
+                };
+                Ok(OnKernel {
+                    title: format!("{} {}", wanted.suite, short(&kernel.release)),
+                    results: ground.run(&jobs)?,
+                    lacking: Vec::new(),
+                })
+            }
+        }
+    }
 }
 
 impl From<&&CaseInfo> for Job {
@@ -323,11 +343,11 @@ fn failed(job: &Job, reason: &str) -> CaseResult {
 }
 
 /// The results where the machine itself cannot be had.
-fn all_failed(wanted: &Wanted, jobs: &[Job], error: &Error) -> OnKernel {
+fn all_failed(title: String, jobs: &[Job], error: &Error) -> OnKernel {
     let reason = format!("{error:#}");
     tell(&format!("FAILED: {reason}"));
     OnKernel {
-        title: wanted.label.to_owned(),
+        title,
         results: jobs.iter().map(|job| failed(job, &reason)).collect(),
         lacking: Vec::new(),
     }

@@ -16,9 +16,9 @@ pub struct Results {
     /// The host's tests.
     pub host: Host,
     /// The guest cases, by kernel.
-    pub kernels: Vec<OnKernel>,
+    kernels: Vec<OnKernel>,
     /// The scenarios, by user land.
-    pub userlands: Vec<OnKernel>,
+    userlands: Vec<OnKernel>,
 }
 
 /// Counts of the host's tests.
@@ -68,6 +68,30 @@ impl Results {
             host: Host::default(),
             kernels: Vec::new(),
             userlands: Vec::new(),
+        }
+    }
+
+    /// Adds the results of cases on a kernel.
+    pub fn add_cases(&mut self, cases: OnKernel) {
+        self.kernels.push(cases);
+    }
+
+    /// Adds the results of some of the scenarios in a user land; the first results of a user land
+    /// bring what is lacking there.
+    pub fn add_scenarios(&mut self, these: OnKernel, all: &[ScenarioInfo], suite: &str) {
+        let known = self.userlands.iter_mut();
+        match known.last().filter(|last| last.title == these.title) {
+            Some(last) => last.results.extend(these.results),
+            None => {
+                let lacking = all.iter().filter_map(|scenario| {
+                    let what = scenario.lacking_in(suite)?;
+                    Some((scenario.title(), what.to_owned()))
+                });
+                self.userlands.push(OnKernel {
+                    lacking: lacking.collect(),
+                    ..these
+                });
+            }
         }
     }
 
