@@ -179,16 +179,13 @@ pub fn attach(facts: &Facts, modes: &[Mode], buffer_bytes: u32) -> Result<Attach
 }
 
 fn attach_as(facts: &Facts, mode: Mode, buffer_bytes: u32) -> Result<Attached, Error> {
-    let (mut ebpf, results) = attach_each(facts, mode, buffer_bytes)?;
+    let (ebpf, results) = attach_each(facts, mode, buffer_bytes)?;
     let mut probes = Vec::new();
     for (probe, result) in results {
-        result?;
-        probes.push(probe);
-    }
-    let btf = functions(facts, mode)?;
-    for probe in mode.beside() {
-        if hang(&mut ebpf, probe, btf.as_ref()).is_ok() {
-            probes.push(*probe);
+        match (result, mode.without(&probe)) {
+            (Ok(()), _) => probes.push(probe),
+            (Err(_), Some(_)) => {}
+            (Err(error), None) => return Err(error),
         }
     }
     Ok(Attached { ebpf, mode, probes })
@@ -205,7 +202,8 @@ pub fn attach_each(
 ) -> Result<(Ebpf, Vec<Tried>), Error> {
     let mut ebpf = open(facts, buffer_bytes)?;
     let btf = functions(facts, mode)?;
-    let results = mode.probes().iter().map(|&probe| {
+    let all = mode.probes().iter().chain(mode.beside());
+    let results = all.map(|&probe| {
         let result = hang(&mut ebpf, &probe, btf.as_ref());
         (
             probe,

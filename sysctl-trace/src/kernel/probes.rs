@@ -126,6 +126,33 @@ impl Mode {
             Self::Kprobe => &[REGISTER_KPROBE, UNREGISTER_KPROBE],
         }
     }
+
+    /// What is lost without this probe; absent where nothing can be traced without it.
+    pub fn without(self, probe: &Probe) -> Option<Without> {
+        if !self.beside().iter().any(|beside| beside.name == probe.name) {
+            return None;
+        }
+        Some(match probe.program {
+            Program::TableRegister | Program::TableUnregister => Without::Births,
+            Program::EnterTrampoline
+            | Program::EnterKprobe
+            | Program::ReturnTrampoline
+            | Program::ReturnKprobe
+            | Program::NetnsCreate
+            | Program::NetnsDestroy
+            | Program::NetnsEnter
+            | Program::NetnsExec => Without::Preempted,
+        })
+    }
+}
+
+/// What is lost without a probe that is attached where the kernel allows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Without {
+    /// Writes during which a preemptible kernel passes over a trampoline.
+    Preempted,
+    /// When keys of devices and modules come and go.
+    Births,
 }
 
 const CREATE: Probe = Probe {

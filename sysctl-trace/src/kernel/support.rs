@@ -7,7 +7,7 @@ use caps::{CapSet, Capability};
 
 use super::{
     load::{self, Facts, attach_each},
-    probes::{At, Mode},
+    probes::{At, Mode, Without},
     refusal::Error,
 };
 
@@ -65,16 +65,25 @@ pub struct Hook {
     pub function: &'static str,
     /// Where of it.
     pub at: At,
+    /// What is lost without it; absent where nothing can be traced without it.
+    pub without: Option<Without>,
     /// Whether it was loaded and attached.
     pub outcome: Result<(), Error>,
 }
 
+impl Hook {
+    /// Whether tracing can do without what happened to it.
+    pub fn is_bearable(&self) -> bool {
+        self.without.is_some() || self.outcome.is_ok()
+    }
+}
+
 impl Trial {
-    /// Whether every probe was loaded and attached.
+    /// Whether every probe was loaded and attached that tracing needs.
     pub fn works(&self) -> bool {
         self.outcome
             .as_ref()
-            .is_ok_and(|hooks| hooks.iter().all(|hook| hook.outcome.is_ok()))
+            .is_ok_and(|hooks| hooks.iter().all(Hook::is_bearable))
     }
 }
 
@@ -111,6 +120,7 @@ fn trial(facts: &Facts, mode: Mode) -> Trial {
             .map(|(probe, outcome)| Hook {
                 function: probe.function,
                 at: probe.at,
+                without: mode.without(&probe),
                 outcome,
             })
             .collect()

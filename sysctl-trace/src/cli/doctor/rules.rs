@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::kernel::{
-    probes::{At, Mode},
+    probes::{At, Mode, Without},
     refusal::Error,
     support::{Support, Trial, names},
 };
@@ -219,9 +219,19 @@ fn attach(trial: &Trial, works: bool, better: bool) -> Vec<Check> {
     if trial.works() {
         let functions: Vec<_> = hooks
             .iter()
+            .filter(|hook| hook.outcome.is_ok())
             .map(|hook| format!("{} ({})", hook.function, end(hook.at)))
             .collect();
-        return vec![check(name, Status::Ok, functions.join(", "), None)];
+        let status = if better { Status::Ok } else { Status::Warn };
+        let failed = hooks
+            .iter()
+            .filter_map(|hook| Some((hook.without?, hook.outcome.as_ref().err()?)));
+        let failed = failed.map(|(without, error)| {
+            let found = format!("{error}\n{}", lost(without));
+            check(name, status, found, (!better).then_some(MEND))
+        });
+        let ok = check(name, Status::Ok, functions.join(", "), None);
+        return std::iter::once(ok).chain(failed).collect();
     }
     // Where the kernel refuses one for want of permission, it refuses all, with the same words.
     let refused = hooks
@@ -230,9 +240,10 @@ fn attach(trial: &Trial, works: bool, better: bool) -> Vec<Check> {
         .all(Error::is_refusal);
     hooks
         .iter()
-        .filter_map(|hook| Some((hook, hook.outcome.as_ref().err()?)))
+        .filter(|hook| !hook.is_bearable())
+        .filter_map(|hook| hook.outcome.as_ref().err())
         .take(if refused { 1 } else { usize::MAX })
-        .map(|(_, error)| {
+        .map(|error| {
             let fix = if refused { REFUSED } else { MEND };
             check(
                 name,
@@ -249,6 +260,19 @@ const MEND: &str = "needs CONFIG_BPF_SYSCALL, CONFIG_KPROBES and, for trampoline
 const REFUSED: &str = "run on the node itself, outside of the container or sandbox, or in a \
                        virtual machine";
 
+/// What a trace lacks.
+const fn lost(without: Without) -> &'static str {
+    match without {
+        Without::Preempted => {
+            "without it a preemptible kernel may pass over writes, which is counted as loss"
+        }
+        Without::Births => {
+            "without it keys that come and go with devices and modules are not told, and no answer \
+             about such a key is observed"
+        }
+    }
+}
+
 const fn end(at: At) -> &'static str {
     match at {
         At::Entry => "entry",
@@ -256,3 +280,7 @@ const fn end(at: At) -> &'static str {
         At::Tracepoint => "tracepoint",
     }
 }
+
+#[cfg(test)]
+#[path = "rules_tests.rs"]
+mod tests;

@@ -159,7 +159,10 @@ fn by_udev() -> Result<()> {
         key: HOP_LIMIT,
         ..Claim::about(
             "node",
-            &["is 77 on the node: systemd-sysctl[<pid>] wrote it"],
+            &[
+                "is 77 on the node: systemd-sysctl[<pid>] wrote it",
+                "observed:",
+            ],
             &["in container", "specification eliminated"],
         )
     })?;
@@ -191,7 +194,10 @@ fn by_networkd() -> Result<()> {
         key: USE_TEMPADDR,
         ..Claim::about(
             "node",
-            &["is 2 on the node: systemd-networkd[<pid>] wrote it"],
+            &[
+                "is 2 on the node: systemd-networkd[<pid>] wrote it",
+                "observed:",
+            ],
             &["in container"],
         )
     })?;
