@@ -81,7 +81,7 @@ impl Filter {
             return true;
         }
         let owner = event.netns.as_ref().and_then(|netns| netns.owner.as_ref());
-        let own = event.container.as_ref().map(|container| &***container);
+        let own = event.container.known().map(|container| &***container);
         let target = owner.and_then(|owner| owner.container.as_ref());
         let mut containers = Vec::new();
         let mut runtimes = Vec::new();

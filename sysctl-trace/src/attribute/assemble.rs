@@ -26,7 +26,7 @@ use crate::{
     decode::{Deed, EnteredBy, Record, decimal, dotted, slashed, value, value_kind, value_type},
     event::{
         Action, Category, Class, Error, Event, Host, Kind, Lost, Netns, NetnsId, Outcome,
-        SOMAXCONN, Schema, Sysctl, Table, Trace, Type, ValueType,
+        SOMAXCONN, Schema, Sysctl, Table, Told, Trace, Type, ValueType,
     },
     kernel::handlers,
     rendered::Rendered,
@@ -333,7 +333,7 @@ impl Assembler {
             error: None,
             process: None,
             component: None,
-            container: None,
+            container: Told::NotTold,
             k8s: None,
             netns: None,
             sysctl: None,

@@ -106,7 +106,7 @@ fn a_container_owns_what_its_own_process_makes() {
         owner(&events[0]),
         (Some("runc"), id(WEB), Some(Binding::Creator))
     );
-    let container = events[0].container.as_ref().unwrap();
+    let container = events[0].container.known().unwrap();
     assert_eq!(Some(&*container.id), id(WEB));
 }
 
@@ -238,7 +238,7 @@ fn docker_s_user_asked_and_a_program_in_the_container_did_not() {
     // Of a container within it nothing is known.
     let within = bench.actor(&format!("{WEB}{AGENT}"), "runc", Some(Stage::Init));
     let events = bench.take(event(), Some(within), None);
-    assert_eq!(events[0].container.as_ref().unwrap().nested.len(), 1);
+    assert_eq!(events[0].container.known().unwrap().nested.len(), 1);
     assert_eq!(requester(&events[0]), None);
 }
 
@@ -367,7 +367,7 @@ fn the_namespace_of_a_pod_is_the_pods_where_its_sandbox_is_no_container() {
         (Some("cart-0"), &None)
     );
     assert_eq!(
-        event.container.as_ref().map(|own| own.id.as_str()),
+        event.container.known().map(|own| own.id.as_str()),
         Some(APP)
     );
     // What pinns writes is what the sandbox asks for, wherever its arguments are.

@@ -63,7 +63,7 @@ impl Held {
     /// and that did not become known.
     fn told(mut self) -> Option<Event> {
         if let Some(home) = &self.home {
-            self.event.container = home.container();
+            self.event.container = home.container().into();
             self.event.k8s = home.kubernetes();
         }
         self.tell_requester();

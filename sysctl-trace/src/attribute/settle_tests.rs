@@ -116,7 +116,7 @@ fn a_container_is_waited_for_once() {
     );
     queue.push(with_home(samples::write("2", "1", "2")), &mut events);
     assert_eq!(events.len(), 1);
-    let container = events[0].container.as_ref().unwrap();
+    let container = events[0].container.known().unwrap();
     assert!(CONTAINER.ends_with(container.id.as_str()));
 }
 

@@ -7,6 +7,7 @@
 //! The JSON Schema of [`Event`] is generated from these types (`sysctl-trace schema`). A minor
 //! version of the schema only adds; a rename or a new meaning is a major one.
 
+mod told;
 mod who;
 
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
@@ -15,6 +16,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use smol_str::{SmolStr, format_smolstr};
 
+pub use told::Told;
 pub use who::{
     Binding, Component, Confidence, Container, Image, Kubernetes, Named, Nested, Owner, Pod,
     Requester, RequesterSource, Stage, Sureness,
@@ -50,9 +52,10 @@ pub struct Event {
     /// What that process is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub component: Option<Arc<Rendered<Component>>>,
-    /// The container that the process is in; absent where it is in none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub container: Option<Arc<Rendered<Container>>>,
+    /// The container that the process is in; `null` where it is in none. Absent where no process stands
+    /// behind the event, and before version 1.3 where it is in none.
+    #[serde(default, skip_serializing_if = "Told::is_not_told")]
+    pub container: Told<Arc<Rendered<Container>>>,
     /// The pod that the process is in; absent where it is in none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub k8s: Option<Arc<Rendered<Kubernetes>>>,

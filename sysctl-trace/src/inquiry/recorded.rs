@@ -110,7 +110,7 @@ fn named(target: &Target, event: &Event) -> Option<Place> {
         Some(owner) => is_same_pod(owner, event),
     };
     let guest = is_at_home.then(|| Owner {
-        container: event.container.as_deref().map(|own| own.value().clone()),
+        container: event.container.known().map(|own| own.value().clone()),
         k8s: event.k8s.as_deref().map(|own| own.value().clone()),
         ..Owner::default()
     });

@@ -483,6 +483,14 @@ fn an_event_that_is_not_whole_is_a_flaw_of_what_it_may_be_about() {
     assert_eq!(of(|_| {}), None);
     let unusable = |defect| Some(Kind::Unusable(defect));
     assert_eq!(of(|event| event.process = None), unusable(Defect::Process));
+    let placeless = |event: &mut Event| event.container = crate::event::Told::NotTold;
+    assert_eq!(of(placeless), unusable(Defect::Process));
+    // Before version 1.3 a line did not say that there is no container.
+    let older = |event: &mut Event| {
+        event.container = crate::event::Told::NotTold;
+        event.schema.version = "1.2".into();
+    };
+    assert_eq!(of(older), None);
     assert_eq!(of(|event| event.sysctl = None), unusable(Defect::Key));
     assert_eq!(of(|event| event.netns = None), unusable(Defect::Netns));
     assert_eq!(

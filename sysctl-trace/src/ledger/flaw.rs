@@ -53,7 +53,7 @@ pub enum Defect {
     Key,
     /// A value of the kernel's memory: it is absent or cut.
     Value,
-    /// The process.
+    /// The process, or whether it is in a container.
     Process,
     /// The network namespace, or what tells it from others.
     Netns,
@@ -191,7 +191,8 @@ fn of_write(event: &Event) -> Option<Defect> {
     }
     let is_known = sysctl.old.is_some() && sysctl.new.is_some();
     let netns = event.netns.as_ref();
-    if event.process.is_none() {
+    let is_placed = !event.container.is_not_told() || minor(event).is_none_or(|minor| minor < 3);
+    if event.process.is_none() || !is_placed {
         Some(Defect::Process)
     } else if netns.is_some_and(|netns| netns.inum.is_none()) {
         Some(Defect::Netns)

@@ -132,7 +132,7 @@ impl Author {
             entity_id: process.entity_id.clone(),
             netns: process.namespaces.net,
             component: event.component.clone(),
-            container: event.container.clone(),
+            container: event.container.known().cloned(),
             k8s: event.k8s.clone(),
         }
     }
@@ -143,7 +143,7 @@ impl Author {
             && self.name == process.name
             && self.netns == process.namespaces.net
             && self.component == event.component
-            && self.container == event.container
+            && self.container.as_ref() == event.container.known()
             && self.k8s == event.k8s
     }
 }

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use crate::{
     event::{
-        Action, Category, Class, Error, Event, Kind, Lost, Netns, Outcome, Schema, Sysctl, Trace,
-        Type,
+        Action, Category, Class, Error, Event, Kind, Lost, Netns, Outcome, Schema, Sysctl, Told,
+        Trace, Type,
     },
     output::names::{category_name, kind_name, outcome_name, type_name, value_type_name},
     rendered::Rendered,
@@ -119,9 +119,13 @@ impl Encoder {
             json.raw(",\"component\":");
             json.raw(component.json()?);
         }
-        if let Some(container) = container {
-            json.raw(",\"container\":");
-            json.raw(container.json()?);
+        match container {
+            Told::NotTold => {}
+            Told::Nothing => json.raw(",\"container\":null"),
+            Told::Is(container) => {
+                json.raw(",\"container\":");
+                json.raw(container.json()?);
+            }
         }
         if let Some(k8s) = k8s {
             json.raw(",\"k8s\":");

@@ -7,7 +7,7 @@ use crate::{
         Action, Ancestor, Binding, Boot, Capabilities, Category, Class, Component, Confidence,
         Container, End, EndReason, Enrichment, Error, Event, Host, Id, Image, Kind, Kubernetes,
         Lost, Named, Namespaces, Nested, Netns, Outcome, Owner, Pod, Process, Schema, Stage,
-        Sureness, Sysctl, Table, Thread, Trace, Type, ValueType,
+        Sureness, Sysctl, Table, Thread, Told, Trace, Type, ValueType,
     },
     rendered::Rendered,
 };
@@ -74,6 +74,7 @@ pub(crate) fn write(requested: &str, old: &str, new: &str) -> Event {
     );
     Event {
         process: Some(Arc::new(Rendered::new(process(296, "runc:[2:INIT]")))),
+        container: Told::Nothing,
         netns: Some(netns()),
         sysctl: Some(Sysctl {
             key: "net.core.somaxconn".into(),
@@ -218,6 +219,7 @@ pub(crate) fn drifted() -> Event {
     event.event.duration = None;
     event.event.outcome = Outcome::Unknown;
     event.process = None;
+    event.container = Told::NotTold;
     event.netns.as_mut().unwrap().owner = Some(owner());
     let sysctl = event.sysctl.as_mut().unwrap();
     sysctl.requested = None;
@@ -251,6 +253,7 @@ pub(crate) fn lost() -> Event {
 pub(crate) fn registered() -> Event {
     Event {
         process: Some(Arc::new(Rendered::new(process(330, "ip")))),
+        container: Told::Nothing,
         netns: Some(netns()),
         table: Some(Box::new(Table {
             path: "net/ipv4/conf/eth0.100".into(),
@@ -273,6 +276,7 @@ pub(crate) fn registered() -> Event {
 pub(crate) fn entered() -> Event {
     Event {
         process: Some(Arc::new(Rendered::new(process(320, "nginx")))),
+        container: Told::Nothing,
         netns: Some(netns()),
         ..event(
             Kind::Event,
@@ -294,7 +298,7 @@ pub(crate) fn bound() -> Event {
             confidence: Sureness::Observed,
             evidence: vec!["executable is runc, from the node's file system".into()],
         }))),
-        container: Some(Arc::new(Rendered::new(container("0a1b", Some("web"))))),
+        container: Told::Is(Arc::new(Rendered::new(container("0a1b", Some("web"))))),
         k8s: Some(Arc::new(Rendered::new(kubernetes(Some("web"))))),
         netns: Some(netns()),
         ..event(
@@ -397,7 +401,7 @@ fn event(kind: Kind, category: Category, type_: Type, action: Action, outcome: O
         error: None,
         process: None,
         component: None,
-        container: None,
+        container: Told::NotTold,
         k8s: None,
         netns: None,
         sysctl: None,

@@ -28,7 +28,7 @@ pub(super) fn push_container(out: &mut String, event: &Event, charset: Charset) 
     match owner.and_then(|owner| Some((owner.container.as_ref()?, owner.k8s.as_ref()))) {
         Some((container, k8s)) => push_name(out, container, k8s, charset),
         None => {
-            if let Some(container) = &event.container {
+            if let Some(container) = event.container.known() {
                 push_name(
                     out,
                     container,

@@ -82,7 +82,7 @@ pub fn component(subject: &Subject<'_>) -> Component {
     let mut subject = *subject;
     // A service with private mounts, or `ip netns exec`: another mount of the same file. A container
     // may have files of the node too, and is told apart by where it has them from.
-    let may_be_contained = subject.contained().is_some() || !subject.place.candidates.is_empty();
+    let may_be_contained = subject.contained().is_some() || subject.place.may_be_container();
     if subject.is_node_file && !may_be_contained {
         subject.executable_on_node = Some(true);
     }

@@ -174,6 +174,11 @@ fn a_sandboxed_service_runs_the_nodes_own_file() {
     service.gives("systemd-networkd", None, Sureness::Inferred);
     let proven = service.with(|case| case.is_node_file = true);
     proven.observed("systemd-networkd");
+    // udev starts systemd-sysctl in a group of its own, by mounts of its own.
+    let below = proven.with(|case| case.path = "/system.slice/systemd-udevd.service/udev".into());
+    below.observed("systemd-networkd");
+    let elsewhere = proven.with(|case| case.path = "/default/web".into());
+    elsewhere.gives("container-process", None, Sureness::Inferred);
     // A container's process does not become the node's by it.
     let contained = proven.contained();
     contained.gives("container-process", None, Sureness::Observed);

@@ -217,11 +217,14 @@ fn attach(trial: &Trial, works: bool, better: bool) -> Vec<Check> {
         }
     };
     if trial.works() {
-        let functions: Vec<_> = hooks
-            .iter()
-            .filter(|hook| hook.outcome.is_ok())
-            .map(|hook| format!("{} ({})", hook.function, end(hook.at)))
-            .collect();
+        let mut functions: Vec<String> = Vec::new();
+        for hook in hooks.iter().filter(|hook| hook.outcome.is_ok()) {
+            let function = format!("{} ({})", hook.function, end(hook.at));
+            // Some have a kprobe beside the trampoline.
+            if !functions.contains(&function) {
+                functions.push(function);
+            }
+        }
         let status = if better { Status::Ok } else { Status::Warn };
         let failed = hooks
             .iter()

@@ -113,7 +113,8 @@ impl Checker {
         if cursor.has(b",\"component\":") {
             cursor.part(Part::Component, Cursor::component)?;
         }
-        if cursor.has(b",\"container\":") {
+        let is_placed = cursor.has(b",\"container\":");
+        if is_placed && !cursor.has(b"null") {
             cursor.part(Part::Container, Cursor::container)?;
         }
         if cursor.has(b",\"k8s\":") {
@@ -134,6 +135,7 @@ impl Checker {
             Action::SysctlWrite => {
                 let is_shown = |sysctl: &Shown<'_>| sysctl.counts_as_write(place);
                 has_process
+                    && is_placed
                     && duration.is_some()
                     && is_failure == has_error
                     && sysctl.as_ref().is_some_and(is_shown)
