@@ -165,22 +165,23 @@ fn a_program_that_the_kernel_starts_is_not_the_kernel() {
 
 #[test]
 fn a_sandboxed_service_runs_the_nodes_own_file() {
-    let service = case("systemd-networkd")
-        .opened("systemd-networkd", Some(false))
-        .with(|case| {
-            case.uid = 998;
-            case.in_node_mnt = Some(false);
-        });
-    service.gives("systemd-networkd", None, Sureness::Inferred);
-    let proven = service.with(|case| case.is_node_file = true);
-    proven.observed("systemd-networkd");
+    let service = || {
+        case("systemd-networkd")
+            .opened("systemd-networkd", Some(false))
+            .with(|case| {
+                case.uid = 998;
+                case.in_node_mnt = Some(false);
+            })
+    };
+    service().gives("systemd-networkd", None, Sureness::Inferred);
+    let proven = || service().with(|case| case.is_node_file = true);
+    proven().observed("systemd-networkd");
     // udev starts systemd-sysctl in a group of its own, by mounts of its own.
-    let below = proven.with(|case| case.path = "/system.slice/systemd-udevd.service/udev".into());
-    below.observed("systemd-networkd");
-    let elsewhere = proven.with(|case| case.path = "/default/web".into());
-    elsewhere.gives("container-process", None, Sureness::Inferred);
+    let below = |path: &str| proven().with(|case| case.path = path.into());
+    below("/system.slice/systemd-udevd.service/udev").observed("systemd-networkd");
+    below("/default/web").gives("container-process", None, Sureness::Inferred);
     // A container's process does not become the node's by it.
-    let contained = proven.contained();
+    let contained = proven().contained();
     contained.gives("container-process", None, Sureness::Observed);
 }
 
