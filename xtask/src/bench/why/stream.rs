@@ -110,7 +110,7 @@ impl<W: Write> Stream<W> {
         self.push(format_args!(
             r#","netns":{{"inum":{NODE_INUM},"cookie":"1","user_ns":4026531837}}"#
         ));
-        self.end_with(&format!(r#","watched":{WATCHED}"#))
+        self.end_with(&format!(r#","filtered_by":[],"watched":{WATCHED}"#))
     }
 
     fn finish(&mut self) -> io::Result<()> {
