@@ -324,10 +324,11 @@ impl Ledger {
     }
 
     fn enter(&mut self, event: &Event, at: At) {
-        let Some(entry) = self.entry(event, at) else {
+        let (Some(entry), Some(sysctl)) = (self.entry(event, at), &event.sysctl) else {
+            // It says at least that the namespace is there.
+            self.meet(event, &at);
             return;
         };
-        let Some(sysctl) = &event.sysctl else { return };
         let most = self.limits.entries_each;
         let key = &sysctl.key;
         let added = self.change(Place::of(event), |namespace| {
