@@ -72,7 +72,8 @@ pub const HANDLERS: &[(&str, Memory)] = &[
     ("proc_douintvec_minmax", Data(Uint)),
     ("proc_doulongvec_minmax", Data(Ulong)),
     ("proc_dou8vec_minmax", Data(U8)),
-    ("proc_dobool", Data(Bool)),
+    // One byte, although some kernels give it the length of an `int`.
+    ("proc_dobool", Short(Bool, 1)),
     ("proc_dointvec_jiffies", Data(Jiffies)),
     ("proc_dointvec_ms_jiffies", Data(MsJiffies)),
     ("proc_dointvec_ms_jiffies_minmax", Data(MsJiffies)),
@@ -187,6 +188,7 @@ pub const HANDLERS: &[(&str, Memory)] = &[
     ("percpu_pagelist_fraction_sysctl_handler", Data(Int)),
     ("compaction_proactiveness_sysctl_handler", Data(Int)),
     ("drop_caches_sysctl_handler", Data(Int)),
+    ("laptop_mode_handler", Data(Jiffies)),
     ("mmap_min_addr_handler", Data(Ulong)),
     ("sysctl_min_slab_ratio_sysctl_handler", Data(Int)),
     ("sysctl_min_unmapped_ratio_sysctl_handler", Data(Int)),
@@ -290,9 +292,15 @@ pub const HANDLERS: &[(&str, Memory)] = &[
         "nf_hooks_lwtunnel_sysctl_handler",
         Elsewhere("the variable has no name of its own"),
     ),
+    (
+        "nf_conntrack_hash_sysctl",
+        Symbol(Uint, "nf_conntrack_htable_size", 4),
+    ),
+    ("nf_conntrack_log_invalid_sysctl", Data(U8)),
     ("brnf_sysctl_call_tables", Data(Int)),
     ("proc_scheduler", Data(String)),
     ("proc_path_manager", Data(String)),
+    ("proc_pm_type", Data(U8)),
     ("proc_blackhole_detect_timeout", Data(Uint)),
     ("proc_available_schedulers", Elsewhere(COMPUTED)),
     ("proc_available_path_managers", Elsewhere(COMPUTED)),
@@ -365,12 +373,11 @@ impl Memory {
     pub const fn reason(self) -> &'static str {
         match self {
             Elsewhere(reason) => reason,
+            Short(Uuid, _) => "a new one is drawn each time the file is read",
             Array(_) => "it is longer than what is recorded of a value",
             Data(_) | ByteOrInt(_) | Short(..) | Member(..) | Pointed(..) | Symbol(..)
             | SymbolPointed(..) | Net(..) | NetIndexed(..) | PortRange | Uts(_) | Ipc(_)
-            | Hugepages(..) => {
-                "the memory that its handler usually keeps it in does not tell it here"
-            }
+            | Hugepages(..) => "its value is not found in the kernel's memory",
         }
     }
 

@@ -128,10 +128,7 @@ fn run(action: Action) -> Result<()> {
         Action::Steps { log, since } => exactness::steps(&log, since),
         Action::Enter { log } => exactness::enter(&log),
         Action::Executed { log, more, since } => enter::program(&log, since, more),
-        Action::Keys { kernel } => {
-            print!("{}", keys::section(&kernel)?);
-            Ok(())
-        }
+        Action::Keys { kernel } => keys::print_section(&kernel),
         Action::KeysHere => {
             println!("{}", serde_json::to_string(&keys::Place::compare()?)?);
             Ok(())

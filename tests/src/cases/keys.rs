@@ -5,22 +5,47 @@ mod change;
 mod compare;
 mod page;
 
-use std::{os::unix::process::CommandExt as _, process::Command};
+use std::{
+    ffi::CString,
+    fs::{self, File},
+    process::Command,
+};
 
-use anyhow::{Context as _, Result, ensure};
-use nix::sched::{CloneFlags, unshare};
+use anyhow::{Context as _, Result, bail, ensure};
+use nix::{
+    errno::Errno,
+    kmod::{DeleteModuleFlags, ModuleInitFlags, delete_module, finit_module},
+    sched::{CloneFlags, unshare},
+};
 use serde::{Deserialize, Serialize};
 
 use super::Context;
 use crate::keys_page;
 use compare::Found;
 
-/// The page as it is.
-const PAGE: &str = include_str!("../../../docs/keys.md");
-/// How many of a hundred keys must be decoded to what their files show.
+/// Where the guest has docs/keys.md.
+const PAGE: &str = "/keys.md";
+/// How many of a hundred keys whose files can be read must be decoded to what these show.
 const EQUAL_PERCENT: usize = 95;
 /// So many keys take another value in the node's namespaces at least.
 const CHANGED_MIN: usize = 100;
+
+/// Modules whose keys are compared, too, each after what it needs. Not every kernel has libcrc32c.
+const MODULES: &[&str] = &[
+    "llc",
+    "stp",
+    "bridge",
+    "br_netfilter",
+    "libcrc32c",
+    "nf_defrag_ipv4",
+    "nf_defrag_ipv6",
+    "nf_conntrack",
+];
+/// What these bring.
+const KEYS_OF_MODULES: &[&str] = &[
+    "net/bridge/bridge-nf-call-iptables",
+    "net/netfilter/nf_conntrack_max",
+];
 
 /// All that was found from within one set of namespaces.
 #[derive(Debug, Serialize, Deserialize)]
@@ -50,7 +75,8 @@ pub fn run(context: &Context) -> Result<()> {
     }
     let mut wrong = places.wrong();
     let section = page::section(&context.kernel, &places);
-    if keys_page::find(PAGE, &context.kernel) != Some(&*section) {
+    let page = fs::read_to_string(PAGE).context(PAGE)?;
+    if keys_page::find(&page, &context.kernel) != Some(&*section) {
         wrong.push(format!(
             "docs/keys.md is out of date; `cargo xtask keys --kernel {}` writes this:\n{section}",
             context.kernel
@@ -60,20 +86,28 @@ pub fn run(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// The kernel's section of the page, from a guest where nothing is wrong.
-pub fn section(kernel: &str) -> Result<String> {
+/// Prints the kernel's section of the page; an error where something is wrong.
+pub fn print_section(kernel: &str) -> Result<()> {
     let places = Places::compare()?;
+    print!("{}", page::section(kernel, &places));
     let wrong = places.wrong();
     ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
-    Ok(page::section(kernel, &places))
+    Ok(())
 }
 
 impl Places {
     fn compare() -> Result<Self> {
-        Ok(Self {
+        let modules = Modules::load()?;
+        for path in KEYS_OF_MODULES {
+            let file = compare::file(path);
+            ensure!(file.is_file(), "{} is missing", file.display());
+        }
+        let places = Self {
             node: Place::compare()?,
             new: Place::in_new_namespaces()?,
-        })
+        };
+        drop(modules);
+        Ok(places)
     }
 
     fn named(&self) -> [(&'static str, &Place); 2] {
@@ -84,12 +118,12 @@ impl Places {
     fn wrong(&self) -> Vec<String> {
         let mut wrong = Vec::new();
         for (name, place) in self.named() {
-            let Found { shown, equal, .. } = place.found;
+            let (readable, equal) = (place.found.readable(), place.found.equal);
             wrong.extend(place.wrong.iter().map(|line| format!("{name}: {line}")));
-            if equal * 100 < shown * EQUAL_PERCENT {
+            if equal * 100 < readable * EQUAL_PERCENT {
+                let missing = &place.found.not_decoded;
                 wrong.push(format!(
-                    "{name}: only {equal} of {shown} keys are decoded: {:#?}",
-                    place.found.not_decoded
+                    "{name}: only {equal} of {readable} keys are decoded, not these: {missing:#?}"
                 ));
             }
         }
@@ -115,23 +149,54 @@ impl Place {
         })
     }
 
-    /// New network, UTS, IPC and PID namespaces: in a process of its own, as a process can't move to
-    /// another PID namespace itself.
+    /// New network, UTS, IPC and PID namespaces, in a process of its own: the caller's next child is the
+    /// first process of the PID namespace, and without that one there is no other.
     fn in_new_namespaces() -> Result<Self> {
-        let mut command = Command::new("/bin/workload");
-        command.arg("keys-here");
-        let enter = || {
-            let flags = CloneFlags::CLONE_NEWNET
+        unshare(
+            CloneFlags::CLONE_NEWNET
                 | CloneFlags::CLONE_NEWUTS
                 | CloneFlags::CLONE_NEWIPC
-                | CloneFlags::CLONE_NEWPID;
-            Ok(unshare(flags)?)
-        };
-        // SAFETY: one system call, which may be made between fork and exec.
-        unsafe { command.pre_exec(enter) };
-        let output = command.output().context("workload keys-here")?;
+                | CloneFlags::CLONE_NEWPID,
+        )?;
+        let output = Command::new("/bin/workload").arg("keys-here").output();
+        let output = output.context("workload keys-here")?;
         let errors = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "workload keys-here: {errors}");
         serde_json::from_slice(&output.stdout).context("what workload keys-here says")
+    }
+}
+
+/// The modules, while this lives.
+struct Modules {
+    loaded: Vec<&'static str>,
+}
+
+impl Modules {
+    fn load() -> Result<Self> {
+        let mut modules = Self { loaded: Vec::new() };
+        for name in MODULES {
+            let Ok(file) = File::open(format!("/modules/{name}.ko")) else {
+                continue;
+            };
+            match finit_module(&file, c"", ModuleInitFlags::empty()) {
+                Ok(()) => modules.loaded.push(name),
+                Err(Errno::EEXIST) => {}
+                Err(errno) => bail!("loading {name}: {errno}"),
+            }
+        }
+        Ok(modules)
+    }
+}
+
+impl Drop for Modules {
+    fn drop(&mut self) {
+        for name in self.loaded.iter().rev() {
+            let Ok(name) = CString::new(*name) else {
+                continue;
+            };
+            if let Err(errno) = delete_module(&name, DeleteModuleFlags::O_NONBLOCK) {
+                eprintln!("unloading {name:?}: {errno}");
+            }
+        }
     }
 }

@@ -60,6 +60,13 @@ pub const CASES: &[Case] = &[
         deadline: Duration::from_secs(30),
         run: environment::run,
     },
+    // Before others, which may leave keys behind: devices, modules.
+    Case {
+        name: "keys",
+        kernels: Kernels::All,
+        deadline: Duration::from_secs(240),
+        run: keys::run,
+    },
     Case {
         name: "exactness",
         kernels: Kernels::All,

@@ -76,12 +76,23 @@ pub struct Kernel {
 }
 
 /// Modules that cases of the bare guest load: paths below the folder of modules, without endings.
-const GUEST_MODULES: [&str; 4] = [
+const GUEST_MODULES: [&str; 12] = [
     "kernel/drivers/md/md-mod",
     "kernel/drivers/net/dummy",
+    "kernel/net/802/stp",
+    "kernel/net/bridge/br_netfilter",
+    "kernel/net/bridge/bridge",
     "kernel/net/ipv4/ip_tunnel",
+    "kernel/net/ipv4/netfilter/nf_defrag_ipv4",
+    "kernel/net/ipv6/netfilter/nf_defrag_ipv6",
+    "kernel/net/llc/llc",
     "kernel/net/mpls/mpls_router",
+    "kernel/net/netfilter/nf_conntrack",
+    LIBCRC32C,
 ];
+
+/// Not a module of its own since 6.15.
+const LIBCRC32C: &str = "kernel/lib/libcrc32c";
 
 impl Kernel {
     /// Adds the modules that cases load: /modules/NAME.ko, unpacked.
@@ -91,6 +102,9 @@ impl Kernel {
             let name = module.rsplit('/').next().unwrap_or(module);
             let plain = folder.join(format!("{module}.ko"));
             let packed = folder.join(format!("{module}.ko.xz"));
+            if module == LIBCRC32C && !plain.is_file() && !packed.is_file() {
+                continue;
+            }
             let bytes = unpacked(if plain.is_file() { &plain } else { &packed })?;
             initramfs.add_bytes(&format!("modules/{name}.ko"), &bytes);
         }

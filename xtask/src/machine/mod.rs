@@ -8,13 +8,14 @@ pub mod kernels;
 pub mod qemu;
 pub mod userland;
 
-use std::path::PathBuf;
+use std::{fs, path::PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use sysctl_trace_tests::protocol::Plan;
 
 use crate::{
     build::Artefacts,
+    paths,
     setup::{self, HostNeed},
 };
 use initramfs::Initramfs;
@@ -48,6 +49,10 @@ impl Parts {
                 initramfs.add_program(&format!("bin/{}", name.display()), program)?;
             }
         }
+        let keys = paths::workspace()?.join("docs/keys.md");
+        let page = fs::read(&keys).with_context(|| format!("reading {}", keys.display()))?;
+        // A case compares it with what it finds.
+        initramfs.add_bytes("keys.md", &page);
         initramfs.add_bytes("plan.json", &serde_json::to_vec(plan)?);
         Ok(initramfs)
     }

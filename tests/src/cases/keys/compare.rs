@@ -17,11 +17,14 @@ const ROOT: &str = "/proc/sys";
 /// How often a key is looked at that moves between two readings of its file.
 const LOOKS: usize = 5;
 
-/// Keys that the kernel changes by itself all the time, and what it counts there. Their memory must lie
-/// between two readings of the file.
-pub const MOVING: &[(&str, &str)] = &[
-    ("kernel/random/entropy_avail", "randomness gathered"),
-    ("kernel/ns_last_pid", "the last process's number"),
+/// Names of keys that the kernel changes by itself all the time, and what it counts there. Their memory
+/// must lie between two readings of the file.
+const MOVING: &[(&str, &str)] = &[
+    ("entropy_avail", "randomness that was gathered"),
+    (
+        "max_newidle_lb_cost",
+        "what it cost a processor to look for work",
+    ),
 ];
 
 /// The type of what is not decoded.
@@ -92,8 +95,8 @@ pub fn all() -> Result<(Found, Vec<String>)> {
             false
         });
     }
-    for (path, why) in MOVING {
-        if looks.get(*path).is_some_and(|look| look.value().is_some()) {
+    for (path, look) in &looks {
+        if let (Some(why), Some(_)) = (look.moved_by, look.value()) {
             insert(&mut found.moving, why, path);
         }
     }
@@ -101,6 +104,12 @@ pub fn all() -> Result<(Found, Vec<String>)> {
 }
 
 impl Found {
+    /// Keys that can be compared.
+    pub fn readable(&self) -> usize {
+        let unreadable: usize = self.unreadable.values().map(BTreeSet::len).sum();
+        self.shown - unreadable
+    }
+
     fn enter(&mut self, path: &str, verdict: Verdict, wrong: &mut Vec<String>) {
         match verdict {
             Verdict::Equal => self.equal += 1,
@@ -131,14 +140,15 @@ struct Look {
     /// `None` where the survey leaves the key out.
     line: Option<Line>,
     after: Shown,
-    is_moving: bool,
+    /// As in [`MOVING`].
+    moved_by: Option<&'static str>,
 }
 
 /// What a key's file shows, without the last newline; else why it can't be read.
 type Shown = Result<String, String>;
 
 impl Look {
-    /// `None` where the file changed in between, so that another look must tell.
+    /// `None` where the key moved meanwhile, so that another look must tell.
     fn verdict(&self) -> Option<Verdict> {
         let (before, after) = match (&self.before, &self.after) {
             (Ok(before), Ok(after)) => (before, after),
@@ -155,10 +165,10 @@ impl Look {
         if line.type_ == NOT_DECODED {
             return Some(Verdict::Wrong(format!("a value of no type: {line:?}")));
         }
-        let equal = match self.is_moving {
-            true => is_between(value, before, after),
-            false if before == after => value == before,
-            false => return None,
+        let equal = match self.moved_by {
+            Some(_) if is_between(value, before, after) => true,
+            None if before == after => value == before,
+            Some(_) | None => return None,
         };
         Some(match equal {
             true => Verdict::Equal,
@@ -192,6 +202,14 @@ impl Line {
     }
 }
 
+/// What moves a key, where the kernel does so all the time.
+fn moved_by(path: &str) -> Option<&'static str> {
+    let name = path.rsplit('/').next();
+    let mut moving = MOVING.iter();
+    let (_, why) = moving.find(|(moving, _)| Some(*moving) == name)?;
+    Some(why)
+}
+
 /// Whether each number lies between those of two readings.
 fn is_between(value: &str, before: &str, after: &str) -> bool {
     let numbers = |text: &str| -> Option<Vec<i64>> {
@@ -222,7 +240,7 @@ fn look() -> Result<BTreeMap<String, Look>> {
             before,
             line: lines.remove(&path),
             after: shown(&path),
-            is_moving: MOVING.iter().any(|(moving, _)| *moving == path),
+            moved_by: moved_by(&path),
         };
         (path, look)
     });

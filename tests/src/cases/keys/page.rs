@@ -2,27 +2,27 @@
 
 use std::fmt::Write as _;
 
-use super::{Places, compare::ByReason};
+use super::Places;
 use crate::keys_page::head;
 
 /// Writes it anew.
 pub fn section(kernel: &str, places: &Places) -> String {
     let mut text = format!(
-        "{}| namespaces | keys | decoded and equal | not decoded | files that can't be read |\n\
+        "{}| namespaces | keys | files that can be read | decoded and equal | not decoded |\n\
          |---|---|---|---|---|\n",
         head(kernel)
     );
     for (name, place) in places.named() {
         let found = &place.found;
-        let part = found.equal as f64 * 100.0 / found.shown as f64;
+        let readable = found.readable();
+        let part = found.equal as f64 * 100.0 / readable as f64;
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,
-            "| {name} | {} | {} ({part:.1} %) | {} | {} |",
+            "| {name} | {} | {readable} | {} ({part:.1} %) | {} |",
             found.shown,
             found.equal,
-            count(&found.not_decoded),
-            count(&found.unreadable),
+            readable - found.equal,
         );
     }
     let [(_, node), (_, new)] = places.named();
@@ -56,8 +56,4 @@ pub fn section(kernel: &str, places: &Places) -> String {
         }
     }
     text
-}
-
-fn count(keys: &ByReason) -> usize {
-    keys.values().map(|keys| keys.len()).sum()
 }
