@@ -31,8 +31,7 @@ it finds. Equal means: to the last character. Nothing is decoded to something el
 A key that is not decoded is traced all the same: who wrote it, when, and what was asked for. Only
 what it held before and after is not told, so nothing about it is *observed*.
 
-Keys of modules are decoded where their handlers are known and the module was loaded before the tracer
-began.
+Where a module handles its keys by a function of its own, it must be loaded before the tracer begins.
 ";
 
 /// Runs the task.
