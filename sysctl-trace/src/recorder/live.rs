@@ -21,7 +21,7 @@ use crate::{
         Action, Category, Event, Netns, NetnsId, Outcome, Owner, Sysctl, Trace, Type, ValueType,
     },
     kernel::netns,
-    ledger::{Ledger, Namespace, Place},
+    ledger::{Ledger, Namespace, Place, reach::as_asked},
     node::key::Key,
     rendered::Rendered,
     time::Moment,
@@ -320,7 +320,15 @@ impl Live {
         let mut again = false;
         let values = self.keys.iter().zip(&reading.values);
         for ((key, value), suspected) in values.zip(&mut wanted.suspected) {
-            let (Some(value), Some(history)) = (value, namespace.keys.get(&key.dotted)) else {
+            let Some(value) = value
+                .as_ref()
+                .filter(|_| namespace.keys.contains_key(&key.dotted))
+            else {
+                continue;
+            };
+            // Writes to other keys may have changed it.
+            let known = as_asked(ledger.window(), namespace, &key.dotted, Some(value));
+            let Some(history) = known.keys.get(&key.dotted) else {
                 continue;
             };
             let begun_ns = reading.begun_ns;

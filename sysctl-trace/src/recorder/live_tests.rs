@@ -19,10 +19,14 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 
 /// One that compares somaxconn, and where a test plays the reader's part.
 fn live() -> (Live, OwnedFd) {
+    live_of("net.core.somaxconn")
+}
+
+fn live_of(key: &str) -> (Live, OwnedFd) {
     let (kind, flags) = (SocketType::SEQPACKET, SocketFlags::NONBLOCK);
     let (one, other) = socketpair(AddressFamily::UNIX, kind, flags, None).unwrap();
     let readings = Readings::new(one, None).unwrap();
-    let keys = vec![Key::parse("net.core.somaxconn").unwrap()];
+    let keys = vec![Key::parse(key).unwrap()];
     (Live::new(readings, keys), other)
 }
 
@@ -103,6 +107,34 @@ fn a_difference_is_told_once_after_a_second_look() {
         exchange(&mut live, &reader, "128", 110 * SECOND).await;
         assert!(live.compare(&ledger, u64::MAX).is_empty());
         assert!(!live.is_open(own()));
+    });
+}
+
+#[test]
+fn what_a_write_to_another_key_changed_is_no_difference() {
+    const REACHED: &str = "net.ipv4.conf.default.forwarding";
+    let write = |key: &str, old: &str, new: &str, at_ns: u64| {
+        let mut write = samples::write(new, old, new);
+        write.event.boottime_ns = at_ns;
+        write.event.sequence = at_ns / SECOND;
+        write.netns.as_mut().unwrap().inum = Some(own().inum);
+        write.sysctl.as_mut().unwrap().key = key.into();
+        write
+    };
+    block_on(async {
+        let (mut live, reader) = live_of(REACHED);
+        let mut ledger = ledger();
+        ledger.take(&write(REACHED, "1", "0", 10 * SECOND));
+        ledger.take(&write("net.ipv4.ip_forward", "0", "1", 20 * SECOND));
+        live.want(own(), std::process::id());
+        exchange(&mut live, &reader, "1", 100 * SECOND).await;
+        assert!(live.compare(&ledger, u64::MAX).is_empty());
+        assert!(!live.is_open(own()));
+        // Nobody wrote this.
+        live.want(own(), std::process::id());
+        exchange(&mut live, &reader, "0", 101 * SECOND).await;
+        assert!(live.compare(&ledger, u64::MAX).is_empty());
+        assert!(live.is_open(own()));
     });
 }
 

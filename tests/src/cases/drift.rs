@@ -19,10 +19,14 @@ use super::{
 };
 use crate::trace::{self, Action, Event};
 
-/// Writing the second changes the first, by the kernel's own hand.
-const CHANGED: &str = "net.ipv4.conf.default.forwarding";
-const CHANGED_PATH: &str = "/proc/sys/net/ipv4/conf/default/forwarding";
-const CHANGING_PATH: &str = "/proc/sys/net/ipv4/ip_forward";
+/// It follows the device's, which is no key.
+const CHANGED: &str = "net.ipv6.conf.lo.mtu";
+const CHANGED_PATH: &str = "/proc/sys/net/ipv6/conf/lo/mtu";
+
+/// Writing the second changes the first, which is no riddle.
+const REACHED: &str = "net.ipv4.conf.default.forwarding";
+const REACHED_PATH: &str = "/proc/sys/net/ipv4/conf/default/forwarding";
+const REACHING_PATH: &str = "/proc/sys/net/ipv4/ip_forward";
 
 const SOMAXCONN: &str = "/proc/sys/net/core/somaxconn";
 
@@ -137,26 +141,30 @@ pub fn run(_: &Context) -> Result<()> {
         "--reconcile-key",
         CHANGED,
         "--reconcile-key",
+        REACHED,
+        "--reconcile-key",
         "net.core.somaxconn",
     ])?;
     check_reader(&watch)?;
     let mut shell = Shell::start()?;
     let inum = shell.inum;
-    shell.say(&format!("echo 0 > {CHANGED_PATH}"))?;
+    shell.say(&format!("echo 0 > {REACHED_PATH}"))?;
+    shell.say(&format!("echo 1300 > {CHANGED_PATH}"))?;
     wait_for("sysctl-write", inum)?;
     // It takes a time without writes to tell a difference from a race.
     thread::sleep(Duration::from_secs(2));
-    shell.say(&format!("echo 1 > {CHANGING_PATH}"))?;
+    shell.say(&format!("echo 1 > {REACHING_PATH}"))?;
+    shell.say("ip link set lo mtu 1500")?;
     let drift = wait_for("sysctl-drift", inum)?;
     let sysctl = drift.sysctl.as_ref().context("a key")?;
     let (old, new) = (sysctl.old.as_deref(), sysctl.new.as_deref());
     ensure!(
-        (&*sysctl.key, old, new) == (CHANGED, Some("0"), Some("1")),
+        (&*sysctl.key, old, new) == (CHANGED, Some("1300"), Some("1500")),
         "{drift:?}"
     );
     let known = excerpt(&candidate(inum)?)?;
     let entries = &known["namespaces"][0]["keys"][CHANGED]["entries"];
-    ensure!(entries[1]["drift"]["found"] == "1", "not known: {known}");
+    ensure!(entries[1]["drift"]["found"] == "1500", "not known: {known}");
 
     race(&mut shell)?;
     drop(shell);
