@@ -37,13 +37,16 @@ const TIME_MAX: Duration = Duration::from_secs(if cfg!(debug_assertions) { 10 } 
 const MEMORY_MAX_KIB: i64 = 64 * 1024;
 const KEY: &str = "net.core.somaxconn";
 
+/// Whom a question is about, and up to which moment.
+type Question = (String, Option<String>);
+
 /// A recording, and whom to ask about.
 struct Original {
     text: Vec<u8>,
     targets: Vec<&'static str>,
     events: Vec<Value>,
     /// What it says by itself, up to each moment that was asked for.
-    known: RefCell<HashMap<(String, Option<String>), Vec<Answer>>>,
+    known: RefCell<HashMap<Question, Vec<Answer>>>,
 }
 
 /// The most that one answer of the program took.
@@ -370,6 +373,10 @@ fn through_the_program(path: &Path, target: &str, folder: &Path, cost: &mut Cost
     let out = |name: &str| folder.join(name);
     let run = |from: &str, stdin: Stdio| {
         let file = |name| File::create(out(name)).expect("a file");
+        #[expect(
+            clippy::zombie_processes,
+            reason = "it is waited for by its id, which tells what it used"
+        )]
         let child = Command::cargo_bin("sysctl-trace")
             .expect("the binary is built")
             .env("NO_COLOR", "1")

@@ -357,8 +357,11 @@ fn check_stream(events: &[Event], elsewhere: u64) -> Result<()> {
         }
     }
     let moved = of(began, "net/ipv6/conf/k4");
-    let inums = moved.iter().filter_map(|event| event.netns.as_ref()?.inum);
-    ensure!(inums.last().map(u64::from) == Some(elsewhere), "{moved:#?}");
+    let mut inums = moved.iter().filter_map(|event| event.netns.as_ref()?.inum);
+    ensure!(
+        inums.next_back().map(u64::from) == Some(elsewhere),
+        "{moved:#?}"
+    );
     let made = of(began, "net/ipv6/conf/k1");
     let first = made.first().and_then(|event| event.table.as_ref());
     let first = first.context("a table")?;
