@@ -160,7 +160,7 @@ fn copied(holder: &Holder, to: *mut u8) -> u64 {
                 None => UNREADABLE,
             }
         }
-        BITMAP => copy_bytes(to, from, (holder.maxlen + 63) / 64 * 8),
+        BITMAP => copy_bytes(to, from, ((holder.maxlen + 63) >> 6) << 3),
         _ => copy_bytes(to, from, holder.maxlen),
     }
 }

@@ -14,8 +14,22 @@ const DISORDER_NS: u64 = 1_000_000_000;
 pub fn line(line: &str) -> Result<(Event, Option<Error>)> {
     let value = serde_json::from_str(line).context("not JSON")?;
     let event: Event = serde_json::from_str(line).context("not an event")?;
-    let wrong = no_nulls(&value).and_then(|()| shape(&event)).err();
+    let wrong = contained(&value).and_then(|()| shape(&event)).err();
     Ok((event, wrong))
+}
+
+/// Of each process it is told whether it is in a container; nothing else is null.
+fn contained(event: &Value) -> Result<()> {
+    let fields = event.as_object().context("no object")?;
+    ensure!(
+        fields.contains_key("container") == fields.contains_key("process"),
+        "whether the process is in a container is not told"
+    );
+    let is_null = |name: &str, value: &Value| name == "container" && value.is_null();
+    fields
+        .iter()
+        .filter(|(name, value)| !is_null(name, value))
+        .try_for_each(|(name, value)| no_nulls(value).with_context(|| name.clone()))
 }
 
 /// What is not known is absent, never null.
