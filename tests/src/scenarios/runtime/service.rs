@@ -9,9 +9,11 @@ use crate::scenarios::command;
 pub struct Service(&'static [&'static str]);
 
 impl Service {
-    /// Starts the units and waits until they say that they are ready.
+    /// Starts the units and waits until they say that they are ready. Those that run already are stopped
+    /// first: a scenario that passed its deadline has left them with another configuration.
     pub fn start(units: &'static [&'static str]) -> Result<Self> {
         let service = Self(units);
+        service.stop();
         for unit in units {
             command::run("systemctl", &["start", unit]).map_err(|error| {
                 let log = command::run("journalctl", &["--no-pager", "-n", "15", "-u", unit]);
@@ -22,12 +24,18 @@ impl Service {
     }
 }
 
-impl Drop for Service {
-    fn drop(&mut self) {
-        // In one step: a socket would start its service again.
+impl Service {
+    /// In one step: a socket would start its service again.
+    fn stop(&self) {
         let units = self.0.iter().rev().copied();
         let arguments: Vec<&str> = std::iter::once("stop").chain(units).collect();
         command::undo("systemctl", &arguments);
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 
