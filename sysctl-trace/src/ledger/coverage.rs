@@ -117,13 +117,6 @@ impl Window {
         self.reach(&passed.until);
     }
 
-    /// Lines of this session differ that have the same number.
-    pub(super) fn contradict(&mut self, session: &str) {
-        if let Some(session) = self.session(session) {
-            session.contradict();
-        }
-    }
-
     pub(super) fn add(&mut self, gap: Gap) {
         self.gaps.push(gap);
         if self.gaps.len() > SESSIONS_MAX {

@@ -191,24 +191,6 @@ fn the_same_line_twice_counts_once() {
 }
 
 #[test]
-fn two_lines_with_one_number_that_differ_are_a_flaw() {
-    let mut other = write();
-    other.sysctl.as_mut().unwrap().requested = None;
-    let events = [
-        at(samples::started(), 1, 10),
-        at(write(), 2, 20),
-        at(other, 2, 20),
-        ended(3, 30),
-    ];
-    assert_eq!(
-        kind(&window(events.clone()), 20, 30),
-        Some(Kind::Contradiction)
-    );
-    let reversed = events.into_iter().rev();
-    assert_eq!(kind(&window(reversed), 20, 30), Some(Kind::Contradiction));
-}
-
-#[test]
 fn a_line_of_a_stream_has_a_number() {
     let events = [
         at(samples::started(), 1, 10),

@@ -35,7 +35,7 @@ pub enum Kind {
     BirthsUnwatched,
     /// An event lacks what it would need to count.
     Unusable(Defect),
-    /// Lines of one run of a tracer contradict each other.
+    /// Lines of a stream contradict each other.
     Contradiction,
     /// Filters kept events out of the stream.
     Filtered,

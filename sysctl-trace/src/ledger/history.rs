@@ -1,6 +1,6 @@
 //! One key in one namespace: its first value and what became of it, in the order of time.
 
-use std::sync::Arc;
+use std::{cmp::Ordering, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
@@ -24,10 +24,13 @@ pub struct History {
     pub forgotten: u64,
     /// Entries were forgotten whose last was not later than this, in nanoseconds since boot.
     pub forgotten_ns: Option<u64>,
+    /// When the last of the entries was that lines tell in different ways, in nanoseconds since boot.
+    #[serde(default)]
+    pub disputed_ns: Option<u64>,
 }
 
 /// The first value.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Initial {
     /// The value.
     pub value: SmolStr,
@@ -287,7 +290,24 @@ impl Entry {
         }
     }
 
-    /// Where it stands among entries of the same moment: in the same order, whichever came first.
+    /// Whether both have the same number in the same stream.
+    fn is_of_number_of(&self, other: &Self) -> bool {
+        let number = self.at().sequence;
+        number != 0 && number == other.at().sequence && self.session() == other.session()
+    }
+
+    /// The order of two: by time, and of the same moment the same, whichever came first.
+    fn stands_by(&self, other: &Self) -> Ordering {
+        let told = |one: &Self| serde_json::to_string(one).unwrap_or_default();
+        let ns = |one: &Self| one.at().boottime_ns;
+        ns(self)
+            .cmp(&ns(other))
+            .then_with(|| self.rank().cmp(&other.rank()))
+            // Copies of which one lacks something.
+            .then_with(|| told(self).cmp(&told(other)))
+    }
+
+    /// Where it stands among entries of the same moment.
     fn rank(&self) -> (u64, &str, &str, &str, &str) {
         fn text(text: Option<&SmolStr>) -> &str {
             text.map_or("", SmolStr::as_str)
@@ -316,17 +336,6 @@ impl Entry {
     }
 }
 
-/// What became of an entry that was to be added.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Added {
-    /// It is there now.
-    New,
-    /// It was there already.
-    Known,
-    /// Another one of the same number in the same stream is there.
-    Contradiction,
-}
-
 /// What a history says last.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Final<'a> {
@@ -339,41 +348,31 @@ pub enum Final<'a> {
 }
 
 impl History {
-    /// Adds an entry where its time belongs, and forgets the oldest where there are too many: some at
-    /// once, so that not each entry moves all others.
-    pub(super) fn add(&mut self, entry: Entry, most: usize) -> Added {
+    /// Adds an entry where its time belongs, once, and forgets the oldest where there are too many: some
+    /// at once, so that not each entry moves all others.
+    pub(super) fn add(&mut self, entry: Entry, most: usize) {
         let ns = entry.at().boottime_ns;
         let is_last = self
             .entries
             .last()
             .is_none_or(|last| last.at().boottime_ns < ns);
-        let mut added = Added::New;
         if is_last {
             self.entries.push(entry);
         } else {
-            let is_before = |one: &Entry| {
-                let one_ns = one.at().boottime_ns;
-                one_ns < ns || (one_ns == ns && one.rank() <= entry.rank())
-            };
-            let at = self.entries.partition_point(is_before);
-            let same = self.entries[..at].iter().rev();
-            let mut same = same.take_while(|one| one.at().boottime_ns == ns);
-            if same.any(|one| *one == entry) {
-                return Added::Known;
+            let at = self
+                .entries
+                .partition_point(|one| one.stands_by(&entry).is_lt());
+            if self.entries.get(at) == Some(&entry) {
+                return;
             }
-            let number = entry.at().sequence;
-            let is_of_its_number = |one: &Entry| {
-                number != 0 && one.at().sequence == number && one.session() == entry.session()
-            };
-            if self.entries.iter().any(is_of_its_number) {
-                added = Added::Contradiction;
+            if self.entries.iter().any(|one| one.is_of_number_of(&entry)) {
+                self.disputed_ns = self.disputed_ns.max(Some(ns));
             }
             self.entries.insert(at, entry);
         }
         if self.entries.len() > most {
             self.forget_oldest((most / 4).max(1));
         }
-        added
     }
 
     /// Where the entries are that changed the value, the last first.
@@ -410,6 +409,7 @@ impl History {
     pub(super) fn forget_before(&mut self, ns: u64) {
         self.entries.retain(|entry| entry.at().boottime_ns >= ns);
         self.forgotten = 0;
+        self.disputed_ns = self.disputed_ns.filter(|disputed_ns| *disputed_ns >= ns);
     }
 
     /// The value that it has, going by what was seen.

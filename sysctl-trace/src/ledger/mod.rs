@@ -38,7 +38,6 @@ use crate::{
     rendered::Rendered,
     time::Moment,
 };
-use history::Added;
 use namespace::Beginning;
 
 /// How much is kept.
@@ -300,16 +299,17 @@ impl Ledger {
             Some((sysctl.key.clone(), Initial { value, node }))
         });
         let beginning = Beginning {
-            creation: Creation { at, author },
+            creation: Creation {
+                at,
+                author,
+                is_disputed: false,
+            },
             initial,
         };
-        let fits = self.change(place, |namespace| {
+        self.change(place, |namespace| {
             namespace.learn_owner(event, &at);
-            namespace.begin(beginning)
+            namespace.begin(beginning);
         });
-        if !fits {
-            self.window.contradict(&event.trace.session);
-        }
     }
 
     fn destroy(&mut self, event: &Event, at: At) {
@@ -331,14 +331,11 @@ impl Ledger {
         };
         let most = self.limits.entries_each;
         let key = &sysctl.key;
-        let added = self.change(Place::of(event), |namespace| {
+        self.change(Place::of(event), |namespace| {
             namespace.hear(&at);
             namespace.learn_owner(event, &at);
-            namespace.enter(key, entry, most)
+            namespace.enter(key, entry, most);
         });
-        if added == Some(Added::Contradiction) {
-            self.window.contradict(&event.trace.session);
-        }
         if self.entries > self.limits.entries {
             self.shorten();
         }

@@ -402,3 +402,43 @@ fn an_excerpt_has_what_was_asked_for() {
     read.window = excerpt.window.clone();
     assert_eq!(read, excerpt);
 }
+
+/// Lines of one number that differ: one of them was robbed of something.
+#[test]
+fn what_lines_tell_in_different_ways_is_disputed_in_any_order() {
+    let number = |mut event: Event, number: u64| {
+        event.event.sequence = number;
+        event
+    };
+    let made = number(created(nth(1), 1_000), 1);
+    let mut made_by_nobody = made.clone();
+    made_by_nobody.process = None;
+    let written = number(write(nth(1), "2", 2_000), 2);
+    let mut without_text = written.clone();
+    without_text.sysctl.as_mut().unwrap().requested = None;
+    let later = number(write(nth(1), "3", 3_000), 3);
+
+    let of = |events: Vec<Event>| {
+        let known = ledger(Limits::default(), events);
+        let namespace = known.namespace(Place::Netns(nth(1))).unwrap().clone();
+        let disputed_ns = namespace.keys[KEY].disputed_ns;
+        (namespace.created.unwrap().is_disputed, disputed_ns)
+    };
+    let whole = [
+        made.clone(),
+        made.clone(),
+        written.clone(),
+        written.clone(),
+        later.clone(),
+    ];
+    assert_eq!(of(whole.to_vec()), (false, None));
+    let mut events = vec![made, made_by_nobody, written, without_text, later];
+    for _ in 0..events.len() {
+        events.rotate_left(1);
+        assert_eq!(of(events.clone()), (true, Some(2_000)));
+        assert_eq!(
+            of(events.iter().rev().cloned().collect()),
+            (true, Some(2_000))
+        );
+    }
+}

@@ -7,7 +7,7 @@ use smol_str::SmolStr;
 
 use super::{
     At, Place,
-    history::{Added, Author, Entry, History, Initial},
+    history::{Author, Entry, History, Initial},
     table::Table,
 };
 use crate::{
@@ -45,6 +45,9 @@ pub struct Namespace {
     /// How many entries the histories have.
     #[serde(skip)]
     pub(super) entries: usize,
+    /// How it began, where there will never be another one of its name.
+    #[serde(skip)]
+    beginning: Option<Box<Beginning>>,
     /// Where its number is used again: all that tells which of those that had it is the last.
     #[serde(skip)]
     lives: Option<Box<Lives>>,
@@ -57,6 +60,9 @@ pub struct Creation {
     pub at: At,
     /// By whom.
     pub author: Option<Arc<Author>>,
+    /// Lines that tell of it contradict each other.
+    #[serde(default)]
+    pub is_disputed: bool,
 }
 
 /// A namespace's creation, and a key's value then.
@@ -66,11 +72,40 @@ pub(super) struct Beginning {
     pub(super) initial: Option<(SmolStr, Initial)>,
 }
 
+impl Beginning {
+    fn rank(&self) -> (u64, u64) {
+        rank(&self.creation.at)
+    }
+
+    /// Takes the same creation as another line tells it. That line may have been robbed of something.
+    /// What comes of two does not depend on which came first.
+    fn merge(&mut self, other: Self) {
+        if *self == other {
+            return;
+        }
+        self.creation.is_disputed = true;
+        let text = |author: &Option<Arc<Author>>| serde_json::to_string(author).ok();
+        if text(&other.creation.author) > text(&self.creation.author) {
+            self.creation.author = other.creation.author;
+        }
+        self.initial = match (self.initial.take(), other.initial) {
+            (Some((key, own)), Some((other_key, other))) if key == other_key => {
+                let initial = Initial {
+                    value: own.value.max(other.value),
+                    node: own.node.max(other.node),
+                };
+                Some((key, initial))
+            }
+            (own, other) => own.max(other),
+        };
+    }
+}
+
 /// The latest of those that had a number, one after the other.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Lives {
     /// The latest creation.
-    creation: Option<Creation>,
+    beginning: Option<Beginning>,
     /// The latest end, and the one before.
     ends: [Option<At>; 2],
     /// When something else was last heard.
@@ -81,7 +116,8 @@ impl Lives {
     /// When the last of them began, as far as is known, and when it ended.
     fn last(&self) -> (u64, Option<At>) {
         let ns = |at: &At| at.boottime_ns;
-        let created_ns = self.creation.as_ref().map_or(0, |made| ns(&made.at));
+        let began = self.beginning.as_ref();
+        let created_ns = began.map_or(0, |began| ns(&began.creation.at));
         let [end, earlier] = &self.ends;
         let end_ns = end.as_ref().map_or(0, ns);
         if end.is_none() || created_ns > end_ns || self.heard_ns > end_ns {
@@ -111,6 +147,7 @@ impl Namespace {
             forgotten_ns,
             owner_at: (0, 0),
             entries: 0,
+            beginning: None,
             lives: (!place.is_unique()).then(Box::default),
         }
     }
@@ -133,6 +170,7 @@ impl Namespace {
         let mut told = Self {
             owner_at: (0, 0),
             entries: 0,
+            beginning: None,
             lives: None,
             ..self.clone()
         };
@@ -146,68 +184,36 @@ impl Namespace {
         told
     }
 
-    /// It came to be. Whether that fits what is known: a line that came twice may have been robbed of
-    /// something.
-    pub(super) fn begin(&mut self, beginning: Beginning) -> bool {
-        let Beginning { creation, initial } = beginning;
-        let at = creation.at;
-        if let Some(known) = self
-            .created
-            .as_mut()
-            .filter(|made| rank(&made.at) == rank(&at))
-        {
-            let mut fits = known.author == creation.author;
-            if known.author.is_none() {
-                known.author = creation.author;
+    /// It came to be.
+    pub(super) fn begin(&mut self, beginning: Beginning) {
+        if let Some(lives) = &mut self.lives {
+            match &mut lives.beginning {
+                Some(known) if known.rank() == beginning.rank() => known.merge(beginning),
+                Some(known) if known.rank() > beginning.rank() => return,
+                Some(_) | None => lives.beginning = Some(beginning),
             }
-            match initial {
-                Some((key, initial)) => {
-                    let history = self.history(&key);
-                    fits &= history.initial.as_ref() == Some(&initial);
-                    history.initial = Some(match history.initial.take() {
-                        Some(known) => Initial {
-                            node: known.node.or(initial.node),
-                            ..known
-                        },
-                        None => initial,
-                    });
-                }
-                None => fits &= self.keys.values().all(|history| history.initial.is_none()),
-            }
-            return fits;
+            self.turn();
+            return;
         }
-        match &mut self.lives {
-            Some(lives) => {
-                let known = lives.creation.as_ref().map(|made| rank(&made.at));
-                if known.is_some_and(|known| known >= rank(&at)) {
-                    return true;
-                }
-                lives.creation = Some(creation);
-                self.turn();
-                if self
-                    .created
-                    .as_ref()
-                    .is_none_or(|made| rank(&made.at) != rank(&at))
-                {
-                    return true;
-                }
-            }
-            None => {
-                // Two tracers may tell of it.
-                let known = self.created.as_ref().map(|made| rank(&made.at));
-                if known.is_some_and(|known| known <= rank(&at)) {
-                    return true;
-                }
-                self.created = Some(creation);
-                for history in self.keys.values_mut() {
-                    history.initial = None;
-                }
-            }
+        match &mut self.beginning {
+            Some(known) if known.rank() == beginning.rank() => known.merge(beginning),
+            // Two tracers may tell of it.
+            Some(known) if known.rank() < beginning.rank() => return,
+            Some(_) | None => self.beginning = Some(Box::new(beginning)),
         }
-        if let Some((key, initial)) = initial {
+        let beginning = self.beginning.as_deref().cloned();
+        self.be_begun(beginning);
+    }
+
+    /// What is told of how it came to be.
+    fn be_begun(&mut self, beginning: Option<Beginning>) {
+        for history in self.keys.values_mut() {
+            history.initial = None;
+        }
+        self.created = beginning.as_ref().map(|began| began.creation.clone());
+        if let Some((key, initial)) = beginning.and_then(|began| began.initial) {
             self.history(&key).initial = Some(initial);
         }
-        true
     }
 
     /// It ended.
@@ -249,25 +255,19 @@ impl Namespace {
     fn turn(&mut self) {
         let Some(lives) = &self.lives else { return };
         let (from_ns, destroyed) = lives.last();
-        let is_its = |made: &&Creation| made.at.boottime_ns >= from_ns;
-        let created = lives.creation.as_ref().filter(is_its).cloned();
-        let at = |made: &Option<Creation>| made.as_ref().map(|made| rank(&made.at));
-        if at(&created) != at(&self.created) {
-            for history in self.keys.values_mut() {
-                history.initial = None;
-            }
-            self.created = created;
-        }
+        let is_its = |began: &&Beginning| began.creation.at.boottime_ns >= from_ns;
+        let beginning = lives.beginning.as_ref().filter(is_its).cloned();
         self.destroyed = destroyed;
-        for history in self.keys.values_mut() {
-            history.forget_before(from_ns);
-        }
-        self.keys
-            .retain(|_, history| history.initial.is_some() || !history.entries.is_empty());
         if self.owner_at.0 < from_ns {
             self.owner = None;
         }
         self.forgotten_ns = self.forgotten_ns.filter(|ns| *ns >= from_ns);
+        for history in self.keys.values_mut() {
+            history.forget_before(from_ns);
+        }
+        self.be_begun(beginning);
+        self.keys
+            .retain(|_, history| history.initial.is_some() || !history.entries.is_empty());
         self.entries = self
             .keys
             .values()
@@ -275,19 +275,18 @@ impl Namespace {
             .sum();
     }
 
-    /// An entry of one of its keys; nothing where it is about another that had its number before.
-    pub(super) fn enter(&mut self, key: &SmolStr, entry: Entry, most: usize) -> Option<Added> {
+    /// An entry of one of its keys. One about another that had its number before is not taken.
+    pub(super) fn enter(&mut self, key: &SmolStr, entry: Entry, most: usize) {
         if let Some(lives) = &self.lives
             && entry.at().boottime_ns < lives.last().0
         {
-            return None;
+            return;
         }
         let history = self.history(key);
         let before = history.entries.len();
-        let added = history.add(entry, most);
+        history.add(entry, most);
         let after = history.entries.len();
         self.entries = (self.entries + after).saturating_sub(before);
-        Some(added)
     }
 
     fn history(&mut self, key: &SmolStr) -> &mut History {
@@ -336,6 +335,10 @@ impl Namespace {
         {
             let ended = known.ended;
             *known = Table { ended, ..table };
+        } else if let (Some((at, _)), Some((own, _))) = (&table.began, &known.began)
+            && ns(at) == ns(own)
+        {
+            known.merge(&table);
         } else if let Some(at) = &table.ended
             && known.ended.as_ref().is_none_or(|own| ns(own) < ns(at))
         {
@@ -379,6 +382,7 @@ impl Namespace {
         self.created = began.map(|(at, author)| Creation {
             at: *at,
             author: author.clone(),
+            is_disputed: false,
         });
         let value = began.and_then(|_| table.keys.values.get(&dotted(name)));
         match value {

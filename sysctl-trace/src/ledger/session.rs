@@ -46,7 +46,7 @@ pub struct Session {
     has_cookies: bool,
     /// When there were events of a network namespace without its cookie, by its number.
     without_cookie: BTreeMap<u32, (u64, u64)>,
-    /// Lines with the same number differ, or an event is of no number.
+    /// Lines differ that tell how it began or ended, or an event is of no number.
     is_contradictory: bool,
 }
 
@@ -172,11 +172,6 @@ impl Session {
         let (from_ns, to_ns) = self.without_cookie.entry(inum).or_insert((ns, ns));
         *from_ns = ns.min(*from_ns);
         *to_ns = ns.max(*to_ns);
-    }
-
-    /// Lines of this number differ.
-    pub(super) const fn contradict(&mut self) {
-        self.is_contradictory = true;
     }
 
     fn reach(&mut self, at: &At) {

@@ -28,6 +28,21 @@ impl Table {
         (&keys.path, names.min())
     }
 
+    /// Takes the same keys as another line tells them. One of the lines may have been robbed of something,
+    /// and which one came first is nothing.
+    pub(super) fn merge(&mut self, other: &Self) {
+        let author = |table: &Self| table.began.as_ref().and_then(|(_, author)| author.clone());
+        if self.keys == other.keys && author(self) == author(other) {
+            return;
+        }
+        let text = |table: &Self| serde_json::to_string(&(&table.keys, &table.began)).ok();
+        if text(other) > text(self) {
+            self.keys = other.keys.clone();
+            self.began = other.began.clone();
+        }
+        self.is_cut = true;
+    }
+
     /// The name of a key in the folder, where the key is one of these.
     pub(super) fn holds<'a>(&self, key: &'a str) -> Option<&'a str> {
         let folder = dotted(&self.keys.path);

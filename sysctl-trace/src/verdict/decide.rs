@@ -343,6 +343,18 @@ fn prove(key: &str, seen: &Seen<'_>, namespace: &Namespace, since_ns: u64) -> Re
             kind: Kind::Forgotten,
         });
     }
+    let created = namespace.created.as_ref().filter(|made| made.is_disputed);
+    let created_ns = created.map(|made| made.at.boottime_ns);
+    let disputed_ns = history
+        .and_then(|history| history.disputed_ns)
+        .max(created_ns);
+    if let Some(ns) = disputed_ns.filter(|ns| *ns >= since_ns) {
+        return Err(Flaw {
+            from_ns: ns,
+            to_ns: ns,
+            kind: Kind::Contradiction,
+        });
+    }
     seen.window.prove(&Since {
         key,
         place: namespace.place,

@@ -352,7 +352,7 @@ fn flawed(seen: &Seen<'_>, flaw: &Flaw) -> String {
             match defect {
                 Defect::Key => "which key it is about",
                 Defect::Value => "what the kernel's memory held",
-                Defect::Process => "which process it was",
+                Defect::Process => "which process it was, or whether that is in a container",
                 Defect::Netns => "in which network namespace it was",
                 Defect::Duration => "when it ended",
                 Defect::Outcome => "whether the kernel took it",
