@@ -467,6 +467,11 @@ fn an_event_that_is_not_whole_is_a_flaw_of_what_it_may_be_about() {
     assert_eq!(of(|event| event.process = None), unusable(Defect::Process));
     let placeless = |event: &mut Event| event.container = crate::event::Told::NotTold;
     assert_eq!(of(placeless), unusable(Defect::Process));
+    let cut = |event: &mut Event| {
+        event.container = crate::event::Told::NotTold;
+        event.trace.truncated.push("process.cgroup".into());
+    };
+    assert_eq!(of(cut), None);
     // Before version 1.3 a line did not say that there is no container.
     let older = |event: &mut Event| {
         event.container = crate::event::Told::NotTold;
@@ -576,4 +581,23 @@ fn what_went_by_counts_as_if_it_was_taken() {
     }
     assert_eq!(kind(&taken, 20, 70), Some(Kind::Missing(1)));
     assert_eq!(all(ledger.window()), all(&taken));
+}
+
+/// A write on the node names its network namespace too, unless the key is one for the whole node.
+#[test]
+fn a_write_that_lost_its_namespace_is_not_taken_for_the_nodes() {
+    let mut placeless = at(write(), 2, 20);
+    placeless.netns = None;
+    let window = window([at(samples::started(), 1, 10), placeless, ended(3, 30)]);
+    let of_node = window.flaw(&Since {
+        key: KEY,
+        place: Place::Node,
+        from_ns: 15 * SECOND,
+        to_ns: Some(30 * SECOND),
+        hidden: Hidden::Change,
+    });
+    assert_eq!(
+        of_node.map(|flaw| flaw.kind),
+        Some(Kind::Unusable(Defect::Netns))
+    );
 }

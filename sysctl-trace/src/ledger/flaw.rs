@@ -191,7 +191,11 @@ fn of_write(event: &Event) -> Option<Defect> {
     }
     let is_known = sysctl.old.is_some() && sysctl.new.is_some();
     let netns = event.netns.as_ref();
-    let is_placed = !event.container.is_not_told() || minor(event).is_none_or(|minor| minor < 3);
+    // Where the cgroup could not be read, the line says so, and who it was is not proven.
+    let is_cut = |cut: &std::borrow::Cow<'_, str>| cut == "process.cgroup";
+    let is_placed = !event.container.is_not_told()
+        || event.trace.truncated.iter().any(is_cut)
+        || minor(event).is_none_or(|minor| minor < 3);
     if event.process.is_none() || !is_placed {
         Some(Defect::Process)
     } else if netns.is_some_and(|netns| netns.inum.is_none()) {

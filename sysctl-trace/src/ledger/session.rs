@@ -357,11 +357,10 @@ impl Session {
     fn matters(&self, unusable: &Unusable, matter: Matter<'_>) -> bool {
         let is_placeless = unusable.defect == Defect::Netns && unusable.place.is_none();
         if let Some(key) = unusable.key.as_ref().filter(|_| is_placeless) {
-            match self.is_shared(key) {
-                // It is the node's, as it should be.
-                Some(true) => return false,
-                None if matter.place == Place::Node => return false,
-                Some(false) | None => {}
+            // It is the node's, as it should be. Where the stream does not tell, it may have lost its
+            // namespace.
+            if self.is_shared(key) == Some(true) {
+                return false;
             }
         }
         unusable.may_be_about(matter.key, matter.place)

@@ -18,11 +18,13 @@ pub fn line(line: &str) -> Result<(Event, Option<Error>)> {
     Ok((event, wrong))
 }
 
-/// Of each process it is told whether it is in a container; nothing else is null.
+/// Of each process whose cgroup could be read it is told whether it is in a container; nothing else is
+/// null.
 fn contained(event: &Value) -> Result<()> {
     let fields = event.as_object().context("no object")?;
+    let cgroup = event.pointer("/process/cgroup");
     ensure!(
-        fields.contains_key("container") == fields.contains_key("process"),
+        fields.contains_key("container") == cgroup.is_some(),
         "whether the process is in a container is not told"
     );
     let is_null = |name: &str, value: &Value| name == "container" && value.is_null();
