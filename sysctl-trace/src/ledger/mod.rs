@@ -389,6 +389,7 @@ impl Ledger {
         let table = Table {
             keys: (**keys).clone(),
             is_cut,
+            is_disputed: false,
             began: is_new.then_some((at, author)),
             ended: (!is_new).then_some(at),
         };

@@ -442,3 +442,17 @@ fn what_lines_tell_in_different_ways_is_disputed_in_any_order() {
         );
     }
 }
+
+/// What lines dispute of one key is disputed of each key that it reaches.
+#[test]
+fn a_dispute_reaches_as_far_as_the_write() {
+    let mut written = of_key(write(nth(1), "2", 2_000), "net.ipv4.ip_forward");
+    written.event.sequence = 2;
+    let mut other = written.clone();
+    other.sysctl.as_mut().unwrap().requested = None;
+    let known = ledger(Limits::default(), [written, other]);
+    let namespace = known.namespace(Place::Netns(nth(1))).unwrap();
+    let key = "net.ipv4.conf.all.forwarding";
+    let asked = reach::as_asked(known.window(), namespace, key, None);
+    assert_eq!(asked.keys[key].disputed_ns, Some(2_000));
+}

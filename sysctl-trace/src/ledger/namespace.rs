@@ -382,7 +382,7 @@ impl Namespace {
         self.created = began.map(|(at, author)| Creation {
             at: *at,
             author: author.clone(),
-            is_disputed: false,
+            is_disputed: table.is_disputed,
         });
         let value = began.and_then(|_| table.keys.values.get(&dotted(name)));
         match value {

@@ -412,6 +412,11 @@ pub fn as_asked<'a>(
         known.be_reborn(key, born);
     }
     let mut history = known.keys.remove(key).unwrap_or_default();
+    // What is missing or disputed of a key that reaches this one is so of this one.
+    for (_, other, _) in &through {
+        history.disputed_ns = history.disputed_ns.max(other.disputed_ns);
+        history.forgotten_ns = history.forgotten_ns.max(other.forgotten_ns);
+    }
     let mut reached: Vec<Write> = through
         .into_iter()
         .flat_map(|(written, other, rule)| {

@@ -15,6 +15,9 @@ pub struct Table {
     pub keys: event::Table,
     /// Whether there are more keys than are named.
     pub is_cut: bool,
+    /// Lines that tell of it contradict each other.
+    #[serde(default)]
+    pub is_disputed: bool,
     /// When they came to be, and by whom; absent where that was not seen.
     pub began: Option<(At, Option<Arc<Author>>)>,
     /// When they ended; absent while they are there.
@@ -41,6 +44,7 @@ impl Table {
             self.began = other.began.clone();
         }
         self.is_cut = true;
+        self.is_disputed = true;
     }
 
     /// The name of a key in the folder, where the key is one of these.
