@@ -109,8 +109,8 @@ impl Error {
 }
 
 impl Session<Tracer> {
-    /// Opens the output, attaches, and tells so: `next` says what follows. From then on signals are
-    /// for the caller to deal with.
+    /// Opens the output, attaches, and tells so: `next` says what follows. By then the output holds
+    /// nothing of an earlier trace, and signals are for the caller to deal with.
     pub fn attach<C>(
         plan: &mut Plan<C>,
         started: Instant,
@@ -125,16 +125,16 @@ impl Session<Tracer> {
         let tracer = Tracer::attach(&plan.tracer)?;
         // Before the notice: whoever reads it may send one.
         let signals = Signals::new()?;
+        let charset = terminal::charset();
+        let mut session = Self::new(tracer, sink, filter, &plan.output, charset, plan.strict)?;
+        session.filters = std::mem::take(&mut plan.filters);
         if !plan.output.quiet {
             notice::text(format_args!(
                 "attached in {} ms ({}); {next}\n",
                 started.elapsed().as_millis(),
-                tracer.attached_as(),
+                session.source.attached_as(),
             ));
         }
-        let charset = terminal::charset();
-        let mut session = Self::new(tracer, sink, filter, &plan.output, charset, plan.strict)?;
-        session.filters = std::mem::take(&mut plan.filters);
         Ok((session, signals))
     }
 }

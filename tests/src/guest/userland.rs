@@ -21,7 +21,10 @@ use nix::{
     unistd::{chdir, chroot, execv},
 };
 
-use crate::protocol::{PLAN_PATH, Userland};
+use crate::{
+    protocol::{PLAN_PATH, Userland},
+    scenarios::runtime::service,
+};
 
 /// The unit that is started in place of the user land's own default, with nothing but what this
 /// program needs: no logins, no timers, and the runtimes only when a scenario starts them.
@@ -166,11 +169,17 @@ pub fn scenario_command(number: u8) -> Command {
     command
 }
 
-/// Ends a scenario that goes on for too long.
+/// Ends a scenario that goes on for too long, and the services that it started.
 pub fn kill_scenario() {
-    // It may just have ended by itself.
-    let _ = Command::new("systemctl")
-        .args(["kill", "--signal=KILL", SCENARIO_UNIT])
-        .env("PATH", PATH)
-        .status();
+    // It may just have ended by itself, and most of the services do not run.
+    for (verb, units) in [
+        (&["kill", "--signal=KILL"][..], &[SCENARIO_UNIT][..]),
+        (&["stop"], &service::UNITS),
+    ] {
+        let _ = Command::new("systemctl")
+            .args(verb)
+            .args(units)
+            .env("PATH", PATH)
+            .status();
+    }
 }
