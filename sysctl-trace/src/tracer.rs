@@ -131,12 +131,12 @@ impl Tracer {
     pub fn attach(options: &Options) -> Result<Self, Error> {
         let facts = Facts::gather(options.btf.as_ref())?;
         // Before the probes hang: they would see it. Without an answer the stream says less.
-        let surveyed = options
-            .survey
-            .then(|| shared::survey(&facts).ok())
-            .flatten();
+        let mut ebpf = load::open(&facts, options.buffer_bytes)?;
+        let survey = || shared::survey(&mut ebpf, &facts).ok();
+        let surveyed = options.survey.then(survey).flatten();
         let (keys, own) = surveyed.map(|found| (found.keys, found.fresh)).unzip();
-        let mut attached = load::attach(&facts, options.attach.modes(), options.buffer_bytes)?;
+        let modes = options.attach.modes();
+        let mut attached = load::attach(&facts, modes, ebpf, options.buffer_bytes)?;
         drop(facts);
         give_back_memory();
         let ring = Ring::open(&mut attached.ebpf)?;

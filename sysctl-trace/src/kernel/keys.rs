@@ -131,7 +131,11 @@ pub fn look_at(
     facts: &Facts,
     files: &[KeyFile],
 ) -> Result<Vec<Option<KeyFacts>>, Error> {
-    batch(load(ebpf, facts)?, files)
+    let program = load(ebpf, facts)?;
+    let found = batch(program, files);
+    // A tracer goes on with the object and has no more use for it.
+    program.unload()?;
+    found
 }
 
 fn load<'e>(ebpf: &'e mut Ebpf, facts: &Facts) -> Result<&'e mut Iter, Error> {

@@ -163,11 +163,22 @@ fn misses(fd: RawFd) -> Option<u64> {
     value.trim().parse().ok()
 }
 
-/// Tries the modes in their order and keeps the first that works.
-pub fn attach(facts: &Facts, modes: &[Mode], buffer_bytes: u32) -> Result<Attached, Error> {
+/// Tries the modes in their order and keeps the first that works. `opened`: the object, of which no probe
+/// is attached yet, for the first try.
+pub fn attach(
+    facts: &Facts,
+    modes: &[Mode],
+    opened: Ebpf,
+    buffer_bytes: u32,
+) -> Result<Attached, Error> {
     let mut errors = Vec::new();
+    let mut opened = Some(opened);
     for &mode in modes {
-        match attach_as(facts, mode, buffer_bytes) {
+        let ebpf = match opened.take() {
+            Some(ebpf) => Ok(ebpf),
+            None => open(facts, buffer_bytes),
+        };
+        match ebpf.and_then(|ebpf| attach_as(facts, mode, ebpf)) {
             Ok(attached) => return Ok(attached),
             Err(error) => errors.push((mode, error)),
         }
@@ -178,8 +189,8 @@ pub fn attach(facts: &Facts, modes: &[Mode], buffer_bytes: u32) -> Result<Attach
     }
 }
 
-fn attach_as(facts: &Facts, mode: Mode, buffer_bytes: u32) -> Result<Attached, Error> {
-    let (ebpf, results) = attach_each(facts, mode, buffer_bytes)?;
+fn attach_as(facts: &Facts, mode: Mode, ebpf: Ebpf) -> Result<Attached, Error> {
+    let (ebpf, results) = attach_each(facts, mode, ebpf)?;
     let mut probes = Vec::new();
     for (probe, result) in results {
         match (result, mode.without(&probe)) {
@@ -194,13 +205,8 @@ fn attach_as(facts: &Facts, mode: Mode, buffer_bytes: u32) -> Result<Attached, E
 /// A probe, and whether it was loaded and attached.
 pub type Tried = (Probe, Result<(), Error>);
 
-/// Loads the object, then loads and attaches every probe, whatever becomes of the others.
-pub fn attach_each(
-    facts: &Facts,
-    mode: Mode,
-    buffer_bytes: u32,
-) -> Result<(Ebpf, Vec<Tried>), Error> {
-    let mut ebpf = open(facts, buffer_bytes)?;
+/// Loads and attaches every probe, whatever becomes of the others.
+pub fn attach_each(facts: &Facts, mode: Mode, mut ebpf: Ebpf) -> Result<(Ebpf, Vec<Tried>), Error> {
     let btf = functions(facts, mode)?;
     let all = mode.probes().iter().chain(mode.beside());
     let results = all.map(|&probe| {

@@ -114,17 +114,19 @@ impl Support {
 }
 
 fn trial(facts: &Facts, mode: Mode) -> Trial {
-    let outcome = attach_each(facts, mode, TRIAL_BYTES).map(|(_, results)| {
-        results
-            .into_iter()
-            .map(|(probe, outcome)| Hook {
-                function: probe.function,
-                at: probe.at,
-                without: mode.without(&probe),
-                outcome,
-            })
-            .collect()
-    });
+    let outcome = load::open(facts, TRIAL_BYTES)
+        .and_then(|ebpf| attach_each(facts, mode, ebpf))
+        .map(|(_, results)| {
+            results
+                .into_iter()
+                .map(|(probe, outcome)| Hook {
+                    function: probe.function,
+                    at: probe.at,
+                    without: mode.without(&probe),
+                    outcome,
+                })
+                .collect()
+        });
     Trial { mode, outcome }
 }
 

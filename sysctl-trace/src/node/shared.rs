@@ -11,6 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use aya::Ebpf;
 use smol_str::SmolStr;
 use sysctl_trace_ebpf::settings::ValueKind;
 
@@ -19,16 +20,14 @@ use crate::{
     event::{NetnsId, NodeKeys, dotted},
     kernel::{
         keys::{self, KeyFacts, KeyFile, Room, look_at},
-        load::{self, Facts},
-        netns, refusal,
+        load::Facts,
+        netns,
     },
 };
 
 const ROOT: &str = "/proc/sys";
 /// What the thread is called that makes the namespace. A running tracer sees it do so.
 const THREAD: &str = "sysctl-tr:fresh";
-/// A ring buffer that nothing goes through.
-const BUFFER_BYTES: u32 = 4096;
 /// A node has some 1,500 without those of devices.
 const KEYS_MAX: usize = 8192;
 
@@ -47,9 +46,6 @@ const NOT_KEYS: &str = "fs/binfmt_misc";
 /// Why nothing is known of the keys.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The probes could not be loaded.
-    #[error(transparent)]
-    Load(#[from] refusal::Error),
     /// The kernel could not be asked.
     #[error(transparent)]
     Survey(#[from] keys::Error),
@@ -76,15 +72,14 @@ pub struct Shared {
     pub fresh: NetnsId,
 }
 
-/// Asks the kernel. It takes CAP_SYS_ADMIN, as a network namespace is made to compare with.
-pub fn survey(facts: &Facts) -> Result<Shared, Error> {
-    let mut ebpf = load::open(facts, BUFFER_BYTES)?;
+/// Asks the kernel, by the loaded object. It takes CAP_SYS_ADMIN, as a network namespace is made to compare with.
+pub fn survey(ebpf: &mut Ebpf, facts: &Facts) -> Result<Shared, Error> {
     let _room = Room::make();
     let mut opened = apart(THREAD, 1, || vec![Opened::new()]);
     let opened = opened.pop().unwrap_or(Err(enter::Error::Thread.into()))?;
     let of_node = opened.node.len();
     let files: Vec<KeyFile> = opened.node.into_iter().chain(opened.fresh).collect();
-    let found = look_at(&mut ebpf, facts, &files)?;
+    let found = look_at(ebpf, facts, &files)?;
     let found: Option<Vec<KeyFacts>> = found.into_iter().collect();
     let found = found.ok_or(Error::Gone)?;
     let (node, fresh) = found.split_at(of_node);
