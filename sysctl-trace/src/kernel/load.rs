@@ -1,11 +1,6 @@
 //! Load and attach the probes; detach by dropping.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    os::fd::{AsFd as _, AsRawFd as _, RawFd},
-    path::PathBuf,
-};
+use std::{collections::BTreeSet, fs, os::fd::AsFd as _, path::PathBuf};
 
 use aya::{
     Btf, BtfError, Ebpf, EbpfLoader, Endianness, Pod,
@@ -19,7 +14,7 @@ use zerocopy::IntoBytes;
 use super::{
     btf, handlers,
     loss::PerProgram,
-    offsets,
+    misses, offsets,
     probes::{self, At, By, FUNCTIONS, Mode, Probe},
     refusal::{Error, refuses_programs},
     support::{self, missing},
@@ -146,21 +141,12 @@ impl Attached {
         for probe in &self.probes {
             let program = self.ebpf.program(probe.name);
             let fd = program.and_then(|program| program.fd().ok());
-            let count = fd.and_then(|fd| misses(fd.as_fd().as_raw_fd()));
+            let count = fd.and_then(|fd| misses::of(fd.as_fd()));
             // Both ends of one thing may have the same place.
             counts[probe.program as usize] += count.unwrap_or(0);
         }
         counts
     }
-}
-
-/// From a program's entry in /proc/self/fdinfo, which needs no privileges.
-fn misses(fd: RawFd) -> Option<u64> {
-    let info = fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
-    let value = info
-        .lines()
-        .find_map(|line| line.strip_prefix("recursion_misses:"))?;
-    value.trim().parse().ok()
 }
 
 /// Tries the modes in their order and keeps the first that works. `opened`: the object, of which no probe

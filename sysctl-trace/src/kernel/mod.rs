@@ -6,6 +6,7 @@ pub mod handlers;
 pub mod keys;
 pub mod load;
 pub mod loss;
+mod misses;
 pub mod netns;
 pub mod offsets;
 pub mod probes;
