@@ -62,6 +62,8 @@ pub struct Session<S> {
     pub verdicts: Option<Verdicts>,
     summary: Summary,
     charset: Charset,
+    /// Whether anybody may ask what became of values. If not, nothing of that is kept.
+    pub keeps_ledger: bool,
     /// What became of each value, whatever the filters let pass.
     ledger: Ledger,
     /// Namespaces that became a container's, and a process that showed it.
@@ -168,6 +170,7 @@ impl<S: Source> Session<S> {
             verdicts: None,
             summary: Summary::new(charset),
             charset,
+            keeps_ledger: true,
             ledger: Ledger::live(Limits::default()),
             bound: Vec::new(),
             start: None,
@@ -273,7 +276,9 @@ impl<S: Source> Session<S> {
                 event.event.sequence = self.sequence;
             }
             // The filters of the stream are none of the ledger's.
-            self.ledger.take(&event);
+            if self.keeps_ledger {
+                self.ledger.take(&event);
+            }
             if let (Some(verdicts), Some(netns)) = (&mut self.verdicts, &event.netns)
                 && ours
                 && is_new(&event)

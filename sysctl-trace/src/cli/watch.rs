@@ -64,6 +64,7 @@ pub async fn watch(
         (Some(reader), Some(reconcile)) => live(reader, reconcile, plan.output.quiet),
         (None, _) | (_, None) => None,
     };
+    session.keeps_ledger = server.is_some() || live.is_some();
     session.reader = live.as_ref().and_then(|(live, _)| live.pid());
     let end = async {
         tokio::select! {
