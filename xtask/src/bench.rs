@@ -21,7 +21,7 @@ use sysctl_trace_tests::{
 };
 
 use crate::{
-    build,
+    build::{self, Profile},
     command::{self, tell},
     machine::{
         Parts,
@@ -199,8 +199,8 @@ fn measure(
 ) -> Result<Figures> {
     let rounds = args.rounds;
     let artefacts = match args.profile {
-        true => build::build_with_symbols()?,
-        false => build::build()?,
+        true => build::build(Profile::Named)?,
+        false => build::build(Profile::Release)?,
     };
     // Now: another build may replace the program meanwhile.
     let symbols = match args.profile {

@@ -43,9 +43,20 @@ impl Artefacts {
     }
 }
 
+/// How the static programs are built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// As they are released.
+    Release,
+    /// Not quite as fast, but built sooner.
+    Quick,
+    /// As they are released, with the names of functions left in them.
+    Named,
+}
+
 /// Runs the task.
 pub fn run(_: &Args) -> Result<ExitCode> {
-    let artefacts = build()?;
+    let artefacts = build(Profile::Release)?;
     println!("{}", artefacts.object.display());
     for program in &artefacts.programs {
         println!("{}", program.display());
@@ -54,24 +65,19 @@ pub fn run(_: &Args) -> Result<ExitCode> {
 }
 
 /// Builds everything; what is up to date takes no time.
-pub fn build() -> Result<Artefacts> {
-    build_stripped(true)
-}
-
-/// The same with the names of functions left in the programs.
-pub fn build_with_symbols() -> Result<Artefacts> {
-    build_stripped(false)
-}
-
-fn build_stripped(stripped: bool) -> Result<Artefacts> {
+pub fn build(profile: Profile) -> Result<Artefacts> {
     setup::host_packages(HostNeed::Build)?;
     let object = object()?;
     tell("building the static programs");
     let mut cargo = cargo("build", "target/static", &["-Ctarget-feature=+crt-static"])?;
-    cargo.args(["--release", "--target", STATIC_TARGET]);
+    let name = match profile {
+        Profile::Release | Profile::Named => "release",
+        Profile::Quick => "quick",
+    };
+    cargo.args(["--profile", name, "--target", STATIC_TARGET]);
     cargo.args(["-p", "sysctl-trace", "-p", "sysctl-trace-tests"]);
     cargo.env(OBJECT_VARIABLE, &object);
-    if !stripped {
+    if profile == Profile::Named {
         cargo.env("CARGO_PROFILE_RELEASE_STRIP", "debuginfo");
     }
     let programs = executables(&mut cargo)?;

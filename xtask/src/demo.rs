@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, Result};
 
 use crate::{
-    build,
+    build::{self, Profile},
     command::tell,
     machine::{Parts, kernels},
     vm,
@@ -28,7 +28,7 @@ pub struct Args {
 
 /// Runs the task.
 pub fn run(args: &Args) -> Result<ExitCode> {
-    let artefacts = build::build()?;
+    let artefacts = build::build(Profile::Quick)?;
     let tracer = artefacts.program("sysctl-trace")?;
     let demo = artefacts.program("demo")?;
     if !args.vm && host_lets_trace(tracer)? {

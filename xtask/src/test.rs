@@ -21,7 +21,7 @@ use anyhow::{Context as _, Result, ensure};
 use sysctl_trace_tests::protocol::Listing;
 
 use crate::{
-    build::{self, Artefacts},
+    build::{self, Artefacts, Profile},
     command::{self, tell},
     lint::{self, Check},
     machine::{
@@ -63,7 +63,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     if args.lint {
         checks = lint::checks()?;
     }
-    let artefacts = match build::build() {
+    let artefacts = match build::build(Profile::Quick) {
         Ok(artefacts) => artefacts,
         Err(error) => {
             tell(&format!("FAILED: build: {error:#}"));

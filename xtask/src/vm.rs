@@ -15,7 +15,7 @@ use sysctl_trace_tests::protocol::{
 };
 
 use crate::{
-    build,
+    build::{self, Profile},
     command::tell,
     machine::{
         Parts, accelerator,
@@ -72,7 +72,7 @@ pub const DEFAULT_SHAPE: Shape = Shape {
 
 /// Runs the task.
 pub fn run(args: &Args) -> Result<ExitCode> {
-    let parts = Parts::gather(build::build()?)?;
+    let parts = Parts::gather(build::build(Profile::Quick)?)?;
     run_in_guest(&parts, args)
 }
 

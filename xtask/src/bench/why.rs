@@ -18,7 +18,12 @@ use comfy_table::{CellAlignment, Table, presets::ASCII_MARKDOWN};
 use sysctl_trace_tests::bench::terms::Listing;
 
 use super::page;
-use crate::{build, command::tell, paths, vm::DEFAULT_SHAPE};
+use crate::{
+    build::{self, Profile},
+    command::tell,
+    paths,
+    vm::DEFAULT_SHAPE,
+};
 use stream::{Container, Stream};
 
 /// What is asked about.
@@ -83,7 +88,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         args.events > 1,
         "a recording has a first line and a last one"
     );
-    let artefacts = build::build()?;
+    let artefacts = build::build(Profile::Release)?;
     let program = artefacts.program("sysctl-trace")?;
     let recording = Recording::obtain(args.events)?;
     let answered: Vec<Answered> = recording
