@@ -153,7 +153,7 @@ pub const SCENARIOS: &[Scenario] = &[
         number: 12,
         name: "200 brief containers",
         flavour: Flavour::Unified,
-        deadline: Duration::from_secs(900),
+        deadline: Duration::from_secs(2400),
         lacking: &[("bookworm", ONE_IS_ENOUGH), ("forky", ONE_IS_ENOUGH)],
         run: many::run,
     },
