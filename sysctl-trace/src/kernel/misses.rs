@@ -1,7 +1,7 @@
 //! How often the kernel passed over a program, because it was running on that CPU already.
 //!
-//! The same number stands in /proc/self/fdinfo, at ten times the cost: it is asked for several times a
-//! second, of each program.
+//! The same number stands in /proc/self/fdinfo, as text that is dear to make and to take apart: it is
+//! asked for several times a second, of each program.
 
 use std::os::fd::{AsRawFd as _, BorrowedFd};
 
