@@ -130,8 +130,8 @@ impl Tracer {
     /// an event loop.
     pub fn attach(options: &Options) -> Result<Self, Error> {
         let facts = Facts::gather(options.btf.as_ref())?;
-        // Before the probes hang: they would see it. Without an answer the stream says less.
         let mut ebpf = load::open(&facts, options.buffer_bytes)?;
+        // Before the probes hang: they would see it. Without an answer the stream says less.
         let survey = || shared::survey(&mut ebpf, &facts).ok();
         let surveyed = options.survey.then(survey).flatten();
         let (keys, own) = surveyed.map(|found| (found.keys, found.fresh)).unzip();

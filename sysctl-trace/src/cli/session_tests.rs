@@ -221,6 +221,22 @@ fn a_command_that_did_not_start_leaves_a_whole_stream() {
 }
 
 #[test]
+fn nothing_is_kept_that_nobody_can_ask_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trace");
+    block_on(async {
+        let batch = [samples::started(), samples::created()];
+        let mut session = session(source(&[&batch]), &path, only(&["net.*"]));
+        session.keeps_ledger = false;
+        session.finish(Ok(()), EndReason::Signal).await.unwrap();
+        assert_eq!(session.ledger().namespaces().count(), 0);
+    });
+    // The stream is the same.
+    let lines = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(lines.lines().count(), 3, "{lines}");
+}
+
+#[test]
 fn the_ledger_learns_from_what_is_not_shown() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("trace");

@@ -133,7 +133,7 @@ pub fn look_at(
 ) -> Result<Vec<Option<KeyFacts>>, Error> {
     let program = load(ebpf, facts)?;
     let found = batch(program, files);
-    // A tracer goes on with the object and has no more use for it.
+    // The object lives on with its probes, which do without this program.
     program.unload()?;
     found
 }

@@ -149,8 +149,8 @@ impl Attached {
     }
 }
 
-/// Tries the modes in their order and keeps the first that works. `opened`: the object, of which no probe
-/// is attached yet, for the first try.
+/// Tries the modes in their order and keeps the first that works. `opened`: the object for the first
+/// try, of which no probe is attached yet.
 pub fn attach(
     facts: &Facts,
     modes: &[Mode],

@@ -34,10 +34,10 @@ pub(super) fn of(program: BorrowedFd<'_>) -> Option<u64> {
         info_len: size_of::<Info>().try_into().ok()?,
         info: (&raw mut info) as u64,
     };
-    let arguments = (&raw mut attributes, size_of::<Attributes>());
+    let (place, size) = (&raw mut attributes, size_of::<Attributes>());
     // SAFETY: the kernel reads the attributes and writes at most `info_len` bytes to `info`, and both
     // live until the call is over.
-    let result = unsafe { libc::syscall(libc::SYS_bpf, GET_INFO, arguments.0, arguments.1) };
+    let result = unsafe { libc::syscall(libc::SYS_bpf, GET_INFO, place, size) };
     let is_whole = usize::try_from(attributes.info_len).is_ok_and(|len| len >= size_of::<Info>());
     (result == 0 && is_whole).then_some(info.recursion_misses)
 }

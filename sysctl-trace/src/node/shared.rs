@@ -72,7 +72,8 @@ pub struct Shared {
     pub fresh: NetnsId,
 }
 
-/// Asks the kernel, by the loaded object. It takes CAP_SYS_ADMIN, as a network namespace is made to compare with.
+/// Asks the kernel, by the object whose probes are not attached yet. It takes CAP_SYS_ADMIN, as a
+/// network namespace is made to compare with.
 pub fn survey(ebpf: &mut Ebpf, facts: &Facts) -> Result<Shared, Error> {
     let _room = Room::make();
     let mut opened = apart(THREAD, 1, || vec![Opened::new()]);

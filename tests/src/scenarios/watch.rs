@@ -70,13 +70,19 @@ impl Watch {
     }
 
     /// Ends the tracer. Its stream must be sound and whole, but for keys that come and go: a preemptible
-    /// kernel passes over their programs now and then, which is told, and hides nothing else.
+    /// kernel passes over their programs now and then, which is told, and hides nothing else. Loss of
+    /// any other cause or action is a failure.
     pub fn finish(self) -> Result<Trace> {
         let summary = self.end()?;
         let (events, wrong) = trace::read(Path::new(FILE))?;
         let lost = lost(&events);
+        let is_passed_over = |lost: trace::Lost| lost.total() == lost.probe_missed;
         ensure!(
-            lost.keys().all(|action| is_of_keys(*action)),
+            lost.keys().all(|action| is_of_keys(*action))
+                && events
+                    .iter()
+                    .filter_map(|event| event.trace.lost)
+                    .all(is_passed_over),
             "the tracer lost events: {lost:?}: {summary}"
         );
         ensure!(
